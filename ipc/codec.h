@@ -1,0 +1,298 @@
+#ifndef SHOAL_IPC_CODEC_H_
+#define SHOAL_IPC_CODEC_H_
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "shoal/ipc/cbor.h"
+#include "shoal/ipc/wire_type.h"
+
+// How values become bytes and bytes become values.
+//
+// A message is a sequence of values whose types both sides know: their fingerprints were compared when they met. A plain
+// value (see wire_type.h) is its bytes; any other value is one item of CBOR:
+//
+//   number, bool         CBOR's own                    string                byte string
+//   vector of numbers    byte string of all elements   other vector, array   array
+//   map                  map                           optional              null, or an array of one
+//   tuple, pair, struct  array of the fields
+//
+// Decoding believes nothing: every length is compared with the bytes that are there, numbers with the range of their type,
+// bool and kinds with what is allowed. A message that is too long is refused like one that is too short.
+//
+// Thread safety: pure functions. Errors: Decode… return false where the bytes are not such a value; the target then holds
+// something valid but unspecified. Allocation: the target's own; at most a small multiple of the bytes present.
+
+namespace shoal::ipc_internal {
+
+template <class T>
+void EncodeItem(CborWriter& out, const T& value);
+template <class T>
+[[nodiscard]] bool DecodeItem(CborReader& in, T& value);
+
+namespace codec_details {
+
+template <class T>
+std::string_view BytesOf(const T& value) {
+  return {reinterpret_cast<const char*>(&value), sizeof value};
+}
+
+// A container is given this many elements at once at most on the word of a length; beyond, it grows as elements arrive.
+inline constexpr size_t kTrustedReserve = 1024;
+
+// Vectors of these are copied as they are. (vector<bool> is no array of bool, and any byte is a number but not a bool.)
+template <class T>
+inline constexpr bool kBulk = (std::is_arithmetic_v<T> && !std::same_as<T, bool>);
+
+// Whether all bool among the bytes of a plain T are 0 or 1. Loading another byte as bool would be undefined.
+template <class T>
+bool ValidBools(const char* bytes) {
+  if constexpr (std::same_as<T, bool>) {
+    return static_cast<unsigned char>(*bytes) <= 1;
+  } else if constexpr (WireScalar<T>) {
+    return true;
+  } else if constexpr (kIsStdArray<T>) {
+    using Element = typename T::value_type;
+    if constexpr (!WireScalar<Element> || std::same_as<Element, bool>) {
+      for (size_t i = 0; i < std::tuple_size_v<T>; ++i) {
+        if (!ValidBools<Element>(bytes + i * sizeof(Element))) return false;
+      }
+    }
+    return true;
+  } else {
+    return [bytes]<size_t... i>(std::index_sequence<i...>) {
+      return (ValidBools<boost::pfr::tuple_element_t<i, T>>(bytes + FieldOffsets<T>()[i]) && ...);
+    }(std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
+  }
+}
+
+template <class T>
+bool DecodeInteger(const CborToken& token, T& value) {
+  if (token.kind == CborKind::kUnsigned) {
+    if (token.number > static_cast<uint64_t>(std::numeric_limits<T>::max())) return false;
+    value = static_cast<T>(token.number);
+    return true;
+  }
+  if constexpr (std::is_signed_v<T>) {
+    if (token.kind == CborKind::kNegative && token.number <= static_cast<uint64_t>(std::numeric_limits<T>::max())) {
+      value = static_cast<T>(-1 - static_cast<int64_t>(token.number));
+      return true;
+    }
+  }
+  return false;
+}
+
+template <class T>
+bool DecodeScalar(CborReader& in, T& value) {
+  CborToken token;
+  if constexpr (std::is_enum_v<T>) {
+    std::underlying_type_t<T> number{};
+    if (!DecodeScalar(in, number)) return false;
+    value = static_cast<T>(number);
+    return true;
+  } else if constexpr (std::same_as<T, bool>) {
+    if (!in.Next(token) || token.kind != CborKind::kBool) return false;
+    value = token.number != 0;
+    return true;
+  } else if constexpr (std::is_floating_point_v<T>) {
+    constexpr CborKind kKind = sizeof(T) == 4 ? CborKind::kFloat : CborKind::kDouble;
+    if (!in.Next(token) || token.kind != kKind) return false;
+    value = static_cast<T>(token.real);
+    return true;
+  } else {
+    return in.Next(token) && DecodeInteger(token, value);
+  }
+}
+
+inline bool DecodeHead(CborReader& in, CborKind kind, uint64_t& size) {
+  CborToken token;
+  if (!in.Next(token) || token.kind != kind) return false;
+  size = token.number;
+  return size <= in.rest().size();  // every item has at least one byte
+}
+
+template <class Tuple, class F>
+constexpr void ForEachElement(Tuple&& tuple, F&& f) {
+  std::apply([&](auto&&... element) { (f(element), ...); }, std::forward<Tuple>(tuple));
+}
+
+template <class T>
+bool DecodeVector(CborReader& in, T& value) {
+  using Element = typename T::value_type;
+  value.clear();
+  if constexpr (kBulk<Element>) {
+    CborToken token;
+    if (!in.Next(token) || token.kind != CborKind::kBytes || token.bytes.size() % sizeof(Element) != 0) return false;
+    value.resize(token.bytes.size() / sizeof(Element));
+    if (!token.bytes.empty()) std::memcpy(value.data(), token.bytes.data(), token.bytes.size());
+    return true;
+  } else {
+    uint64_t size = 0;
+    if (!DecodeHead(in, CborKind::kArray, size)) return false;
+    value.reserve(std::min<uint64_t>(size, kTrustedReserve));
+    for (uint64_t i = 0; i < size; ++i) {
+      Element element{};
+      if (!DecodeItem(in, element)) return false;
+      value.push_back(std::move(element));
+    }
+    return true;
+  }
+}
+
+template <class T>
+bool DecodeMap(CborReader& in, T& value) {
+  value.clear();
+  uint64_t pairs = 0;
+  if (!DecodeHead(in, CborKind::kMap, pairs)) return false;
+  for (uint64_t i = 0; i < pairs; ++i) {
+    typename T::key_type key{};
+    typename T::mapped_type mapped{};
+    if (!DecodeItem(in, key) || !DecodeItem(in, mapped)) return false;
+    if (!value.emplace(std::move(key), std::move(mapped)).second) return false;  // a key twice
+  }
+  return true;
+}
+
+template <class T>
+bool DecodeOptional(CborReader& in, T& value) {
+  CborToken token;
+  if (!in.Next(token)) return false;
+  value.reset();
+  if (token.kind == CborKind::kNull) return true;
+  if (token.kind != CborKind::kArray || token.number != 1) return false;
+  return DecodeItem(in, value.emplace());
+}
+
+}  // namespace codec_details
+
+// One item of CBOR.
+template <class T>
+void EncodeItem(CborWriter& out, const T& value) {
+  namespace details = codec_details;
+  CheckTravels<T>();
+  if constexpr (std::is_enum_v<T>) {
+    EncodeItem(out, static_cast<std::underlying_type_t<T>>(value));
+  } else if constexpr (std::same_as<T, bool>) {
+    out.Bool(value);
+  } else if constexpr (std::is_floating_point_v<T>) {
+    if constexpr (sizeof(T) == 4) {
+      out.Float(value);
+    } else {
+      out.Double(value);
+    }
+  } else if constexpr (std::is_integral_v<T>) {
+    if constexpr (std::is_signed_v<T>) {
+      out.Signed(value);
+    } else {
+      out.Unsigned(value);
+    }
+  } else if constexpr (std::same_as<T, std::string>) {
+    out.Bytes(value);
+  } else if constexpr (kIsVector<T>) {
+    if constexpr (details::kBulk<typename T::value_type>) {
+      out.Bytes({reinterpret_cast<const char*>(value.data()), value.size() * sizeof(typename T::value_type)});
+    } else {
+      out.Array(value.size());
+      for (const auto& element : value) EncodeItem<typename T::value_type>(out, element);
+    }
+  } else if constexpr (kIsMap<T>) {
+    out.Map(value.size());
+    for (const auto& [key, mapped] : value) {
+      EncodeItem(out, key);
+      EncodeItem(out, mapped);
+    }
+  } else if constexpr (kIsOptional<T>) {
+    if (value.has_value()) {
+      out.Array(1);
+      EncodeItem(out, *value);
+    } else {
+      out.Null();
+    }
+  } else if constexpr (kIsStdArray<T> || kIsTuple<T>) {
+    out.Array(std::tuple_size_v<T>);
+    details::ForEachElement(value, [&](const auto& element) { EncodeItem(out, element); });
+  } else {
+    out.Array(boost::pfr::tuple_size_v<T>);
+    boost::pfr::for_each_field(value, [&](const auto& field) { EncodeItem(out, field); });
+  }
+}
+
+template <class T>
+bool DecodeItem(CborReader& in, T& value) {
+  namespace details = codec_details;
+  CheckTravels<T>();
+  if constexpr (WireScalar<T>) {
+    return details::DecodeScalar(in, value);
+  } else if constexpr (std::same_as<T, std::string>) {
+    CborToken token;
+    if (!in.Next(token) || token.kind != CborKind::kBytes) return false;
+    value.assign(token.bytes);
+    return true;
+  } else if constexpr (kIsVector<T>) {
+    return details::DecodeVector(in, value);
+  } else if constexpr (kIsMap<T>) {
+    return details::DecodeMap(in, value);
+  } else if constexpr (kIsOptional<T>) {
+    return details::DecodeOptional(in, value);
+  } else {
+    uint64_t size = 0;
+    if (!details::DecodeHead(in, CborKind::kArray, size)) return false;
+    bool good = true;
+    const auto decode = [&](auto& element) { good = good && DecodeItem(in, element); };
+    if constexpr (kIsStdArray<T> || kIsTuple<T>) {
+      if (size != std::tuple_size_v<T>) return false;
+      details::ForEachElement(value, decode);
+    } else {
+      if (size != boost::pfr::tuple_size_v<T>) return false;
+      boost::pfr::for_each_field(value, decode);
+    }
+    return good;
+  }
+}
+
+// One value of a message.
+template <class T>
+void EncodeValue(std::string& out, const T& value) {
+  CheckTravels<T>();
+  if constexpr (Plain<T>) {
+    out.append(codec_details::BytesOf(value));
+  } else {
+    CborWriter writer(out);
+    EncodeItem(writer, value);
+  }
+}
+
+template <class T>
+[[nodiscard]] bool DecodeValue(CborReader& in, T& value) {
+  CheckTravels<T>();
+  if constexpr (Plain<T>) {
+    std::string_view bytes;
+    if (!in.Raw(sizeof value, bytes) || !codec_details::ValidBools<T>(bytes.data())) return false;
+    std::memcpy(&value, bytes.data(), sizeof value);
+    return true;
+  } else {
+    return DecodeItem(in, value);
+  }
+}
+
+// A whole message: all values, and nothing behind the last.
+template <class... T>
+void EncodeMessage(std::string& out, const T&... values) {
+  (EncodeValue(out, values), ...);
+}
+
+template <class... T>
+[[nodiscard]] bool DecodeMessage(std::string_view bytes, T&... values) {
+  CborReader reader(bytes);
+  return (DecodeValue(reader, values) && ...) && reader.rest().empty();
+}
+
+}  // namespace shoal::ipc_internal
+
+#endif  // SHOAL_IPC_CODEC_H_

@@ -1,0 +1,153 @@
+#include "shoal/ipc/codec.h"
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "shoal/ipc/wire_type.h"
+
+namespace shoal::ipc_internal {
+namespace {
+
+enum class Colour : uint8_t { kRed, kBlue };
+
+struct Point {
+  double x = 0;
+  double y = 0;
+  bool operator==(const Point&) const = default;
+};
+
+struct Padded {
+  bool flag = false;
+  int64_t number = 0;
+  Colour colour = Colour::kRed;
+  std::array<int16_t, 3> triple{};
+  bool operator==(const Padded&) const = default;
+};
+
+struct Order {
+  uint64_t id = 0;
+  std::string customer;
+  std::vector<Point> path;
+  std::map<std::string, std::optional<int32_t>> lines;
+  std::tuple<bool, float> flags;
+  bool operator==(const Order&) const = default;
+};
+
+template <class T>
+T RoundTrip(const T& value) {
+  std::string bytes;
+  EncodeMessage(bytes, value);
+  T back{};
+  EXPECT_TRUE(DecodeMessage(bytes, back)) << "size " << bytes.size();
+  return back;
+}
+
+template <class T>
+std::string Code() {
+  std::string code;
+  AppendTypeCode<T>(code);
+  return code;
+}
+
+const Order kOrder{7, "Ann\0e", {{1, 2}, {-3, 4.5}}, {{"a", 1}, {"b", std::nullopt}}, {true, 0.25f}};
+
+TEST(CodecTest, ValuesComeBackAsTheyWere) {
+  EXPECT_EQ(RoundTrip(true), true);
+  EXPECT_EQ(RoundTrip(std::numeric_limits<int64_t>::min()), std::numeric_limits<int64_t>::min());
+  EXPECT_EQ(RoundTrip(std::numeric_limits<uint64_t>::max()), std::numeric_limits<uint64_t>::max());
+  EXPECT_EQ(RoundTrip(std::string("a\0b", 3)), std::string("a\0b", 3));
+  EXPECT_EQ(RoundTrip(std::vector<double>{1.5, -2}), (std::vector<double>{1.5, -2}));
+  EXPECT_EQ(RoundTrip(std::vector<bool>{true, false}), (std::vector<bool>{true, false}));
+  EXPECT_EQ(RoundTrip(std::vector<std::string>{}), std::vector<std::string>{});
+  EXPECT_EQ(RoundTrip(Padded{true, -1, Colour::kBlue, {1, 2, 3}}), (Padded{true, -1, Colour::kBlue, {1, 2, 3}}));
+  EXPECT_EQ(RoundTrip(kOrder), kOrder);
+  const std::unordered_map<int, std::vector<int8_t>> map{{1, {1}}, {-2, {}}};
+  EXPECT_EQ(RoundTrip(map), map);
+  using Nested = std::optional<std::optional<int>>;
+  EXPECT_EQ(RoundTrip(Nested{}), Nested{});
+  EXPECT_EQ(RoundTrip(Nested{std::optional<int>{}}), Nested{std::optional<int>{}});
+  EXPECT_EQ(RoundTrip(Nested{3}), Nested{3});
+  for (const int32_t edge : {0, 23, 24, 255, 256, 65535, 65536, -1, -24, -25, -257, std::numeric_limits<int32_t>::min()}) {
+    EXPECT_EQ(RoundTrip(std::optional<int32_t>(edge)), edge);
+  }
+}
+
+TEST(CodecTest, AMessageIsAllItsValuesAndNothingMore) {
+  std::string bytes;
+  EncodeMessage(bytes, uint32_t{5}, std::string("x"));
+  uint32_t number = 0;
+  std::string text;
+  EXPECT_TRUE(DecodeMessage(bytes, number, text));
+  EXPECT_FALSE(DecodeMessage(bytes + "y", number, text));
+  EXPECT_FALSE(DecodeMessage(std::string_view(bytes).substr(0, bytes.size() - 1), number, text));
+  EXPECT_FALSE(DecodeMessage(bytes, number));
+}
+
+TEST(CodecTest, WhatDoesNotFitTheTypeIsRefused) {
+  std::string bytes;
+  EncodeMessage(bytes, std::optional<int64_t>(-1));
+  std::optional<uint8_t> small;
+  EXPECT_FALSE(DecodeMessage(bytes, small));
+  bytes.clear();
+  EncodeMessage(bytes, std::optional<uint64_t>(256));
+  EXPECT_FALSE(DecodeMessage(bytes, small));
+  bool flag = false;
+  EXPECT_FALSE(DecodeMessage(std::string(1, '\2'), flag));
+  Padded padded;
+  std::string raw(sizeof(Padded), '\0');
+  raw[0] = 7;
+  EXPECT_FALSE(DecodeMessage(raw, padded));
+}
+
+// Property: whatever the bytes are, decoding ends, touches nothing outside them and allocates no more than a small multiple
+// of them. (The sanitizers watch the first two.)
+TEST(CodecTest, DamagedMessagesAreRefusedOrDecodedNeverWorse) {
+  std::string good;
+  EncodeMessage(good, kOrder);
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  for (int round = 0; round < 20000; ++round) {
+    std::string bytes = good;
+    for (unsigned flips = 1 + random() % 4; flips > 0; --flips) bytes[random() % bytes.size()] = static_cast<char>(random());
+    if (random() % 4 == 0) bytes.resize(random() % (bytes.size() + 1));
+    Order order;
+    if (DecodeMessage(bytes, order)) {
+      std::string again;
+      EncodeMessage(again, order);
+      EXPECT_LE(again.size(), bytes.size());  // heads may have been longer than needed, never shorter
+    }
+  }
+}
+
+TEST(CodecTest, ALengthThatClaimsMoreThanThereIsAllocatesNothing) {
+  const std::string claim("\x9b\x7f\xff\xff\xff\xff\xff\xff\xff", 9);  // an array of 2^63 - 1 items
+  std::vector<std::string> strings;
+  EXPECT_FALSE(DecodeMessage(claim, strings));
+  const std::string text("\x5b\x7f\xff\xff\xff\xff\xff\xff\xff", 9);  // as many bytes
+  std::string target;
+  EXPECT_FALSE(DecodeMessage(text, target));
+}
+
+TEST(WireTypeTest, CodesNameKindsSizesAndOffsets) {
+  EXPECT_EQ(Code<bool>(), "b");
+  EXPECT_EQ(Code<long>(), "i8");
+  EXPECT_EQ(Code<long long>(), Code<long>());
+  EXPECT_EQ(Code<Colour>(), "u1");
+  EXPECT_EQ(Code<Point>(), "<16@0:f8,8:f8>");
+  EXPECT_EQ(Code<Order>(), "<u8,s,[<16@0:f8,8:f8>],{s,?i4},(b,f4)>");
+  EXPECT_EQ((Code<std::array<Point, 2>>()), "#2:<16@0:f8,8:f8>");
+  EXPECT_EQ((SignatureCode<bool, uint64_t, std::string>()), "(u8,s)->b");
+  EXPECT_EQ((SignatureCode<void>()), "()->v");
+}
+
+}  // namespace
+}  // namespace shoal::ipc_internal

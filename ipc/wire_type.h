@@ -1,0 +1,231 @@
+#ifndef SHOAL_IPC_WIRE_TYPE_H_
+#define SHOAL_IPC_WIRE_TYPE_H_
+
+#include <array>
+#include <boost/pfr.hpp>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+// Which C++ types travel between processes, and what each looks like on the way. One classification serves the codec, the
+// type codes and the messages.
+
+namespace shoal::ipc_internal {
+
+template <class T>
+inline constexpr bool kIsVector = false;
+template <class T, class A>
+inline constexpr bool kIsVector<std::vector<T, A>> = true;
+
+template <class T>
+inline constexpr bool kIsMap = false;
+template <class K, class V, class C, class A>
+inline constexpr bool kIsMap<std::map<K, V, C, A>> = true;
+template <class K, class V, class H, class E, class A>
+inline constexpr bool kIsMap<std::unordered_map<K, V, H, E, A>> = true;
+
+template <class T>
+inline constexpr bool kIsOptional = false;
+template <class T>
+inline constexpr bool kIsOptional<std::optional<T>> = true;
+
+template <class T>
+inline constexpr bool kIsTuple = false;
+template <class... T>
+inline constexpr bool kIsTuple<std::tuple<T...>> = true;
+template <class A, class B>
+inline constexpr bool kIsTuple<std::pair<A, B>> = true;
+
+template <class T>
+inline constexpr bool kIsStdArray = false;
+template <class T, size_t n>
+inline constexpr bool kIsStdArray<std::array<T, n>> = true;
+
+// Numbers, bool and enums. (long double and the 128-bit integers have no portable form.)
+template <class T>
+concept WireScalar = (std::is_arithmetic_v<T> && sizeof(T) <= 8) || std::is_enum_v<T>;
+
+template <class T>
+inline constexpr bool kIsLibraryType =
+    WireScalar<T> || std::same_as<T, std::string> || kIsVector<T> || kIsMap<T> || kIsOptional<T> || kIsTuple<T> ||
+    kIsStdArray<T>;
+
+// A plain struct: no constructors, no bases, no private members, as aggregate initialisation defines it.
+template <class T>
+concept WireStruct = std::is_class_v<T> && std::is_aggregate_v<T> && !kIsLibraryType<T>;
+
+// Says in words why a type cannot travel. Specialised nowhere; every refusal names the type in the compiler's message.
+template <class T>
+constexpr void CheckTravels() {
+  static_assert(!std::is_pointer_v<T> && !std::is_member_pointer_v<T>,
+                "a pointer means nothing in another process: pass the value, or a Shared<T>");
+  static_assert(!std::is_reference_v<T>, "a reference means nothing in another process: take the value (or a const T&)");
+  static_assert(!std::is_polymorphic_v<T>, "a type with virtual functions cannot travel: its table lies at another address");
+  static_assert(!std::is_union_v<T>, "a union cannot travel: nobody knows which member it holds; use an optional or a struct");
+  static_assert(!std::is_array_v<T>, "a C array cannot travel: use std::array or std::vector");
+  static_assert(kIsLibraryType<T> || WireStruct<T> || std::is_pointer_v<T> || std::is_reference_v<T> ||
+                    std::is_polymorphic_v<T> || std::is_union_v<T> || std::is_array_v<T>,
+                "this type cannot travel between processes: use numbers, bool, enums, std::string, vector, map, optional, "
+                "tuple, pair, array, and plain structs (aggregates) of these");
+  if constexpr (WireStruct<T>) {
+    static_assert(std::is_default_constructible_v<T>, "a struct that travels needs a default value (no reference members)");
+  }
+}
+
+template <class T>
+constexpr bool IsPlain();
+
+template <class T, size_t... i>
+constexpr bool AllFieldsPlain(std::index_sequence<i...>) {
+  return (IsPlain<boost::pfr::tuple_element_t<i, T>>() && ...);
+}
+
+// Plain values travel as their bytes: scalars, and arrays and structs of plain values.
+template <class T>
+constexpr bool IsPlain() {
+  if constexpr (WireScalar<T>) {
+    return true;
+  } else if constexpr (kIsStdArray<T>) {
+    return IsPlain<typename T::value_type>();
+  } else if constexpr (WireStruct<T> && std::is_trivially_copyable_v<T> && std::is_default_constructible_v<T>) {
+    return AllFieldsPlain<T>(std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
+  } else {
+    return false;
+  }
+}
+template <class T>
+concept Plain = IsPlain<T>();
+
+// Where each field of a plain struct lies.
+template <class T>
+const std::array<size_t, boost::pfr::tuple_size_v<T>>& FieldOffsets() {
+  static const auto offsets = [] {
+    const T sample{};
+    std::array<size_t, boost::pfr::tuple_size_v<T>> result{};
+    boost::pfr::for_each_field(sample, [&](const auto& field, size_t i) {
+      result[i] = static_cast<size_t>(reinterpret_cast<const char*>(&field) - reinterpret_cast<const char*>(&sample));
+    });
+    return result;
+  }();
+  return offsets;
+}
+
+// The code of a type: a short text built from kinds, sizes and offsets, never from the compiler's names, so that two
+// compilers agree. Equal codes mean equal bytes.
+//
+//   b  i1 i2 i4 i8  u1 u2 u4 u8  f4 f8    bool, integers, floating point (an enum has its underlying type's code)
+//   s                                     string
+//   [T]  {K,V}  ?T  (T,T)                 vector, map, optional, tuple or pair
+//   #4:T                                  array of 4
+//   <16@0:f8,8:f8>                        plain struct: size, then offset:type of each field; travels as its bytes
+//   <T,T>                                 other struct; travels field by field
+//   v                                     nothing (result of a void function)
+// A struct that contains a vector of itself has no finite code: beyond these limits the code ends in '!', and is refused.
+inline constexpr int kMaxTypeDepth = 32;
+inline constexpr size_t kMaxTypeCode = 4096;
+
+template <class T>
+void AppendTypeCode(std::string& code, int depth = 0);
+
+namespace wire_type_details {
+
+template <class T>
+void AppendScalar(std::string& code) {
+  if constexpr (std::is_enum_v<T>) {
+    AppendScalar<std::underlying_type_t<T>>(code);
+  } else if constexpr (std::same_as<T, bool>) {
+    code += 'b';
+  } else {
+    code += std::is_floating_point_v<T> ? 'f' : std::is_signed_v<T> ? 'i' : 'u';
+    code += static_cast<char>('0' + sizeof(T));
+  }
+}
+
+template <class T, size_t... i>
+void AppendFields(std::string& code, int depth, std::index_sequence<i...>) {
+  const auto append = [&]<size_t index>() {
+    if (index > 0) code += ',';
+    if constexpr (Plain<T>) code += std::to_string(FieldOffsets<T>()[index]) + ':';
+    AppendTypeCode<boost::pfr::tuple_element_t<index, T>>(code, depth);
+  };
+  (append.template operator()<i>(), ...);
+}
+
+template <class T, size_t... i>
+void AppendElements(std::string& code, int depth, std::index_sequence<i...>) {
+  ((code += i > 0 ? "," : "", AppendTypeCode<std::tuple_element_t<i, T>>(code, depth)), ...);
+}
+
+}  // namespace wire_type_details
+
+template <class T>
+void AppendTypeCode(std::string& code, [[maybe_unused]] int depth) {
+  namespace details = wire_type_details;
+  if constexpr (std::is_void_v<T>) {
+    code += 'v';
+  } else {
+    CheckTravels<T>();
+    if (depth > kMaxTypeDepth || code.size() > kMaxTypeCode) {
+      code += '!';
+    } else if constexpr (WireScalar<T>) {
+      details::AppendScalar<T>(code);
+    } else if constexpr (std::same_as<T, std::string>) {
+      code += 's';
+    } else if constexpr (kIsVector<T>) {
+      code += '[';
+      AppendTypeCode<typename T::value_type>(code, depth + 1);
+      code += ']';
+    } else if constexpr (kIsMap<T>) {
+      code += '{';
+      AppendTypeCode<typename T::key_type>(code, depth + 1);
+      code += ',';
+      AppendTypeCode<typename T::mapped_type>(code, depth + 1);
+      code += '}';
+    } else if constexpr (kIsOptional<T>) {
+      code += '?';
+      AppendTypeCode<typename T::value_type>(code, depth + 1);
+    } else if constexpr (kIsTuple<T>) {
+      code += '(';
+      details::AppendElements<T>(code, depth + 1, std::make_index_sequence<std::tuple_size_v<T>>());
+      code += ')';
+    } else if constexpr (kIsStdArray<T>) {
+      code += '#' + std::to_string(std::tuple_size_v<T>) + ':';
+      AppendTypeCode<typename T::value_type>(code, depth + 1);
+    } else {
+      code += '<';
+      if constexpr (Plain<T>) code += std::to_string(sizeof(T)) + '@';
+      details::AppendFields<T>(code, depth + 1, std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
+      code += '>';
+    }
+  }
+}
+
+// The code of a function: "(u8,s)->b".
+template <class R, class... A>
+std::string SignatureCode() {
+  std::string code;
+  AppendTypeCode<std::tuple<A...>>(code);
+  code += "->";
+  AppendTypeCode<R>(code);
+  return code;
+}
+
+// FNV-1a, 64 bits (Fowler, Noll, Vo): a fingerprint that any compiler and language can compute.
+constexpr uint64_t Fingerprint(std::string_view code) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : code) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+  return hash;
+}
+
+}  // namespace shoal::ipc_internal
+
+#endif  // SHOAL_IPC_WIRE_TYPE_H_

@@ -1,0 +1,81 @@
+#include "shoal/shm/memory_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "shoal/sync/status.h"
+
+namespace shoal::shm_internal {
+namespace {
+
+using ::shoal::sync_internal::ErrnoStatus;
+using ::shoal::sync_internal::MakeStatus;
+
+// fallocate(2) of a large range can be interrupted over and over by a periodic signal; short steps always get through.
+constexpr size_t kReserveStep = size_t{2} << 20;
+
+absl::Status OutOfMemory(int error, absl::string_view what) {
+  return MakeStatus(absl::StatusCode::kResourceExhausted, absl::StrCat(what, ": ", strerrordesc_np(error)));
+}
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> CreateMemoryFile(std::string_view name, size_t size_bytes) {
+  UniqueFd file(memfd_create(std::string(name).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!file.valid()) return ErrnoStatus(errno, "cannot make a memory file");
+  if (ftruncate(file.get(), static_cast<off_t>(size_bytes)) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("cannot give a memory file ", size_bytes, " bytes"));
+  }
+  return file;
+}
+
+absl::Status SealSize(const UniqueFd& file) {
+  if (fcntl(file.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) != 0) {
+    return ErrnoStatus(errno, "cannot seal the size of a memory file");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReserveMemory(const UniqueFd& file, size_t offset, size_t size_bytes) {
+  const size_t end = offset + size_bytes;
+  while (offset < end) {
+    const size_t step = std::min(kReserveStep, end - offset);
+    if (fallocate(file.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(step)) == 0) {
+      offset += step;
+    } else if (errno != EINTR) {
+      return OutOfMemory(errno, absl::StrCat("no memory for bytes ", offset, " to ", end, " of a shared segment"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Mapping> Mapping::OfFile(const UniqueFd& file, size_t size_bytes) {
+  void* const address = mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file.get(), 0);
+  if (address == MAP_FAILED) return OutOfMemory(errno, absl::StrCat("cannot map ", size_bytes, " shared bytes"));
+  return Mapping({static_cast<std::byte*>(address), size_bytes});
+}
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+Mapping::~Mapping() {
+  if (!bytes_.empty()) munmap(bytes_.data(), bytes_.size());
+}
+
+absl::Status Mapping::KeepFromForkedChildren() {
+  if (madvise(bytes_.data(), bytes_.size(), MADV_DONTFORK) != 0) {
+    return ErrnoStatus(errno, "cannot keep a mapping from forked children");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace shoal::shm_internal

@@ -1,0 +1,83 @@
+#ifndef SHOAL_SHM_SEGMENT_H_
+#define SHOAL_SHM_SEGMENT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shoal/shm/memory_file.h"
+#include "shoal/shm/unique_fd.h"
+#include "shoal/sync/futex.h"
+
+namespace shoal {
+
+struct SegmentOptions {
+  size_t limit_bytes = size_t{64} << 20;  // address space; memory is used only for what has been allocated
+};
+
+// A region of memory that several processes share. It grows up to its limit without moving; offsets, not addresses, are the
+// same in all of them.
+//
+//   SHOAL_ASSIGN_OR_RETURN(Segment segment, Segment::Create({.limit_bytes = 1 << 20}));
+//   SHOAL_ASSIGN_OR_RETURN(size_t offset, segment.Allocate(sizeof(Counters), alignof(Counters)));
+//   Counters* counters = segment.At<Counters>(offset);
+//
+// Thread safety:   all const calls may run concurrently, in all processes.
+// Process safety:  another process attaches through the file descriptor, which it inherits or is sent.
+// Crash safety:    a death in Allocate leaves at most that allocation unused until the segment is gone. An anonymous segment
+//                  is gone with its last process, however that ends.
+// Blocking:        never.
+// Errors:          ResourceExhausted: over the limit, or the system has no memory (numbers in the message).
+//                  FailedPrecondition: Attach to another format or another build's layout, or from another pid namespace.
+//                  DataLoss: Attach to bytes that are no segment; a header that makes no sense.
+// Allocation:      memory is reserved before Allocate returns, so that using it can never raise SIGBUS.
+// Layout:          docs/memory_format.md.
+class Segment {
+ public:
+  // An anonymous segment.
+  static absl::StatusOr<Segment> Create(SegmentOptions options = {});
+
+  // The segment behind a descriptor made by Create, usually in another process. Takes the descriptor.
+  static absl::StatusOr<Segment> Attach(shm_internal::UniqueFd file);
+
+  // Sets `size_bytes` aside, zero-filled, and returns their offset. REQUIRES: `alignment` is a power of two, at most 4096.
+  absl::StatusOr<size_t> Allocate(size_t size_bytes, size_t alignment) const;
+
+  // The bytes at [offset, offset + size), or an empty span where these are not all inside the segment.
+  std::span<std::byte> BytesAt(size_t offset, size_t size_bytes) const;
+
+  // The T at `offset`, or null where it cannot lie there (outside, or misaligned). The one cast from bytes to objects.
+  template <class T>
+  T* At(size_t offset) const {
+    const std::span<std::byte> bytes = BytesAt(offset, sizeof(T));
+    if (bytes.empty() || reinterpret_cast<uintptr_t>(bytes.data()) % alignof(T) != 0) return nullptr;
+    return reinterpret_cast<T*>(bytes.data());
+  }
+
+  // Counts the deaths of processes attached to this segment. Whoever learns of one from the kernel adds 1 and wakes all who
+  // sleep on it; every sleeper of the packages above includes it.
+  sync_internal::FutexWord& deaths() const;
+
+  // The descriptor a child must inherit to attach.
+  int fd() const { return file_.get(); }
+  size_t limit_bytes() const { return mapping_.bytes().size(); }
+  size_t used_bytes() const;
+
+  // Children made by fork() from now on do not have this process's mapping.
+  absl::Status KeepFromForkedChildren() { return mapping_.KeepFromForkedChildren(); }
+
+ private:
+  struct Header;
+  Segment(shm_internal::UniqueFd file, shm_internal::Mapping mapping)
+      : file_(std::move(file)), mapping_(std::move(mapping)) {}
+  Header& header() const;
+
+  shm_internal::UniqueFd file_;
+  shm_internal::Mapping mapping_;
+};
+
+}  // namespace shoal
+
+#endif  // SHOAL_SHM_SEGMENT_H_

@@ -1,0 +1,127 @@
+#include "shoal/shm/segment.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "gtest/gtest.h"
+#include "shoal/shm/memory_file.h"
+#include "shoal/shm/unique_fd.h"
+#include "shoal/sync/status.h"
+
+namespace shoal {
+namespace {
+
+using shm_internal::CreateMemoryFile;
+using shm_internal::Mapping;
+using shm_internal::UniqueFd;
+
+UniqueFd Duplicate(const Segment& segment) { return UniqueFd(fcntl(segment.fd(), F_DUPFD_CLOEXEC, 0)); }
+
+TEST(SegmentTest, WhatOneMappingWritesTheOtherReadsAtTheSameOffset) {
+  auto first = Segment::Create();
+  ASSERT_TRUE(first.ok()) << first.status();
+  auto second = Segment::Attach(Duplicate(*first));
+  ASSERT_TRUE(second.ok()) << second.status();
+  const auto offset = first->Allocate(sizeof(uint64_t), alignof(uint64_t));
+  ASSERT_TRUE(offset.ok()) << offset.status();
+  *first->At<uint64_t>(*offset) = 42;
+  EXPECT_NE(first->At<uint64_t>(*offset), second->At<uint64_t>(*offset));
+  EXPECT_EQ(*second->At<uint64_t>(*offset), 42u);
+}
+
+TEST(SegmentTest, AllocationsAreAlignedZeroFilledAndDisjointAlsoWhenTwoMappingsAllocateAtOnce) {
+  auto first = Segment::Create();
+  ASSERT_TRUE(first.ok());
+  auto second = Segment::Attach(Duplicate(*first));
+  ASSERT_TRUE(second.ok());
+  constexpr int kEach = 1000;
+  std::vector<size_t> offsets[2];
+  std::thread threads[2];
+  for (int who = 0; who < 2; ++who) {
+    threads[who] = std::thread([&, who] {
+      for (int i = 0; i < kEach; ++i) offsets[who].push_back((who == 0 ? *first : *second).Allocate(24, 64).value());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const auto& mine : offsets) {
+    for (const size_t offset : mine) {
+      ASSERT_EQ(offset % 64, 0u);
+      const auto bytes = first->BytesAt(offset, 24);
+      ASSERT_EQ(bytes.size(), 24u);
+      for (std::byte& byte : bytes) {
+        ASSERT_EQ(byte, std::byte{0});  // not handed out twice: nobody wrote here before
+        byte = std::byte{1};
+      }
+    }
+  }
+}
+
+TEST(SegmentTest, AFullSegmentSaysSoWithTheNumbersAndStaysUsable) {
+  auto segment = Segment::Create({.limit_bytes = 8192});
+  ASSERT_TRUE(segment.ok());
+  const auto refused = segment->Allocate(1 << 20, 8);
+  EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(MadeByShoal(refused.status()));
+  EXPECT_NE(refused.status().message().find("of 8192"), absl::string_view::npos) << refused.status();
+  EXPECT_TRUE(segment->Allocate(1024, 8).ok());
+}
+
+TEST(SegmentTest, OffsetsOutsideTheSegmentAndMisalignedOnesGiveNothing) {
+  auto segment = Segment::Create({.limit_bytes = 8192});
+  ASSERT_TRUE(segment.ok());
+  EXPECT_EQ(segment->At<uint64_t>(0), nullptr);  // the header is not for users
+  EXPECT_EQ(segment->At<uint64_t>(8192), nullptr);
+  EXPECT_EQ(segment->At<uint64_t>(8190), nullptr);
+  EXPECT_EQ(segment->At<uint64_t>(4097), nullptr);
+  EXPECT_EQ(segment->At<uint64_t>(~size_t{0}), nullptr);
+}
+
+TEST(SegmentTest, ALimitThatMakesNoSenseIsInvalidArgument) {
+  EXPECT_EQ(Segment::Create({.limit_bytes = 0}).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(Segment::Create({.limit_bytes = ~size_t{0}}).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(SegmentTest, AFileThatIsNoSegmentIsDataLoss) {
+  auto zeros = CreateMemoryFile("zeros", 8192);
+  ASSERT_TRUE(zeros.ok());
+  EXPECT_EQ(Segment::Attach(std::move(*zeros)).status().code(), absl::StatusCode::kDataLoss);
+  auto tiny = CreateMemoryFile("tiny", 10);
+  ASSERT_TRUE(tiny.ok());
+  EXPECT_EQ(Segment::Attach(std::move(*tiny)).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_FALSE(Segment::Attach(UniqueFd(-1)).ok());
+}
+
+TEST(SegmentTest, EveryFlippedBitOfTheHeaderIsAStatusOrASegmentThatStillWorks) {
+  auto segment = Segment::Create({.limit_bytes = 8192});
+  ASSERT_TRUE(segment.ok());
+  const UniqueFd file = Duplicate(*segment);
+  auto bytes = Mapping::OfFile(file, 8192);
+  ASSERT_TRUE(bytes.ok());
+  for (size_t bit = 0; bit < 64 * 8; ++bit) {
+    bytes->bytes()[bit / 8] ^= std::byte(1u << (bit % 8));
+    const auto attached = Segment::Attach(Duplicate(*segment));
+    if (attached.ok()) {
+      const auto offset = attached->Allocate(8, 8);  // `used` may be wrong now: an error, or bytes inside the mapping
+      if (offset.ok()) {
+        EXPECT_LE(*offset + 8, 8192u);
+      }
+    }
+    bytes->bytes()[bit / 8] ^= std::byte(1u << (bit % 8));
+  }
+}
+
+TEST(SegmentTest, TheFileCannotShrinkUnderAMapping) {
+  auto segment = Segment::Create({.limit_bytes = 8192});
+  ASSERT_TRUE(segment.ok());
+  EXPECT_NE(ftruncate(segment->fd(), 0), 0);
+}
+
+}  // namespace
+}  // namespace shoal
