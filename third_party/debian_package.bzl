@@ -38,6 +38,6 @@ debian_library = repository_rule(
             doc = "Target name to link options.",
         ),
     },
-    # Looked at again by every build, so that installing a package is enough.
+    # Depends on the machine alone: nothing is kept from another one.
     local = True,
 )
