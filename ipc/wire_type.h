@@ -161,7 +161,7 @@ void AppendFields(std::string& code, int depth, std::index_sequence<i...>) {
 }
 
 template <class T, size_t... i>
-void AppendElements(std::string& code, int depth, std::index_sequence<i...>) {
+void AppendElements(std::string& code, [[maybe_unused]] int depth, std::index_sequence<i...>) {
   ((code += i > 0 ? "," : "", AppendTypeCode<std::tuple_element_t<i, T>>(code, depth)), ...);
 }
 
