@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,7 +32,10 @@ using sync_internal::ErrnoStatus;
 using sync_internal::MakeStatus;
 
 constexpr int kMaxWorkers = 1024;
-constexpr int kMaxFailedStarts = 3;  // in a row: then no worker can be started, and the pool says so
+// After so many failed starts in a row no worker can be started, and the pool says so. A worker that was killed from outside
+// while it loaded (by somebody, or for want of memory) says little about the next one.
+constexpr int kMaxFailedStarts = 3;
+constexpr int kMaxKilledStarts = 30;
 
 // A worker gets about this much work ahead, so that it need not wait for the pool between short tasks, and so that little waits
 // behind a long one.
@@ -401,16 +405,16 @@ void Engine::StartWorkers() {
     if (const absl::Status started = slot.Start(plan_); started.ok()) {
       keeper_.Watch(slot.process->sentinel(), static_cast<int>(i));
     } else {
-      NoteFailedStart(started);
+      NoteFailedStart(started, /*killed=*/false);
     }
   }
 }
 
-void Engine::NoteFailedStart(const absl::Status& why) {
-  ++failed_starts_;
+void Engine::NoteFailedStart(const absl::Status& why, bool killed) {
+  (killed ? killed_starts_ : failed_starts_) += 1;
   // Before any worker has been ready there is no reason to hope: the same program and plug-ins will fail again.
-  if (functions_known_ && failed_starts_ < kMaxFailedStarts) return;
-  Break(why);
+  const int most = functions_known_ ? kMaxFailedStarts : 1;
+  if (failed_starts_ >= most || killed_starts_ >= kMaxKilledStarts) Break(why);
 }
 
 void Engine::Break(const absl::Status& why) {
@@ -443,7 +447,8 @@ void Engine::HandleEnd(WorkerSlot& slot) {
   if (was_starting && slot.state == WorkerSlot::State::kStarting) {
     NoteFailedStart(MakeStatus(absl::StatusCode::kUnavailable,
                                absl::StrCat(Describe(slot, end), " while it loaded ", options_.plugins.front(),
-                                            options_.plugins.size() > 1 ? " and others" : "")));
+                                            options_.plugins.size() > 1 ? " and others" : "")),
+                    /*killed=*/end == ExitStatus{.kind = ExitStatus::Kind::kSignalled, .value = SIGKILL});
   }
 
   const bool front_had_begun = slot.FrontHasBegun();
@@ -526,7 +531,7 @@ absl::Status Engine::HandleFrame(WorkerSlot& slot, const Frame& frame) {
     case kRefusal:
       if (!starting) return Nonsense("a refusal after the hello");
       slot.state = WorkerSlot::State::kStopping;
-      NoteFailedStart(MakeStatus(static_cast<absl::StatusCode>(frame.header.detail), View(bytes)));
+      NoteFailedStart(MakeStatus(static_cast<absl::StatusCode>(frame.header.detail), View(bytes)), /*killed=*/false);
       return absl::OkStatus();
     case kValue:
     case kFailure: {
@@ -567,6 +572,7 @@ absl::Status Engine::HandleHello(WorkerSlot& slot, std::string_view bytes) {
   slot.state = WorkerSlot::State::kReady;
   slot.nanoseconds_per_task = 0;
   failed_starts_ = 0;
+  killed_starts_ = 0;
   news_ = true;
   return absl::OkStatus();
 }

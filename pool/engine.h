@@ -107,7 +107,7 @@ class Engine final {
   absl::Status HandleHello(WorkerSlot& slot, std::string_view bytes);
   void HandleLateTasks();
   Deadline NextDeadline() const;
-  void NoteFailedStart(const absl::Status& why);
+  void NoteFailedStart(const absl::Status& why, bool killed);
   void Break(const absl::Status& why);
 
   // What happens to tasks.
@@ -143,6 +143,7 @@ class Engine final {
   bool stopping_ = false;  // workers are told to finish; none is started any more
   absl::Status broken_;    // not OK: no worker can be started; every task ends with this
   int failed_starts_ = 0;  // in a row
+  int killed_starts_ = 0;  // in a row: SIGKILL before the hello
   std::vector<WorkerSlot> slots_;
   std::deque<Job*> queue_;  // jobs with items to issue
   std::unordered_map<Job*, std::shared_ptr<Job>> jobs_;  // jobs with items that have not ended

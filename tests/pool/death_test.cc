@@ -8,10 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <random>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -165,12 +165,11 @@ TEST(DeathTest, WorkersKilledAtRandomChangeNoResult) {
   std::mt19937 random(seed);
   Pool pool = TasksPool({.workers = 3, .max_retries = 1000});
   const auto square = GetOrDie<uint64_t(uint64_t)>(pool, "square");
-  std::atomic<bool> done{false};
-  std::thread killer([&] {
-    while (!done.load()) {
+  const std::jthread killer([&](const std::stop_token& done) {
+    while (!done.stop_requested()) {
       const std::vector<pid_t> workers = pool.stats().workers;
       if (!workers.empty()) kill(workers[random() % workers.size()], SIGKILL);
-      for (unsigned pause = random() % 4000; pause > 0 && !done.load(); --pause) sched_yield();
+      for (unsigned pause = random() % 4000; pause > 0 && !done.stop_requested(); --pause) sched_yield();
     }
   });
   std::vector<uint64_t> inputs(20'000);
@@ -180,8 +179,6 @@ TEST(DeathTest, WorkersKilledAtRandomChangeNoResult) {
     ASSERT_TRUE(results.ok()) << results.status();
     for (const uint64_t n : inputs) ASSERT_EQ((*results)[n], n * n);
   }
-  done = true;
-  killer.join();
   EXPECT_GT(pool.stats().worker_deaths, 0u);
 }
 
