@@ -95,6 +95,14 @@ void NoCoreDumps() {
   setrlimit(RLIMIT_CORE, &none);
 }
 
+// A task may fork, and its child return from the task's function: it then goes on as a second worker, which it must not be.
+// The segment is not mapped in it (KeepFromForkedChildren); this ends it before it finds out.
+std::atomic<bool> is_forked_child{false};
+void WatchForForks() {
+  // relaxed: a forked child has one thread
+  pthread_atfork(nullptr, nullptr, [] { is_forked_child.store(true, std::memory_order_relaxed); });
+}
+
 class Worker {
  public:
   Worker(const Segment& segment, WorkerShared& shared, PoolShared& pool, const ipc_internal::RingView& tasks,
@@ -229,6 +237,7 @@ class Worker {
   // The outcome of the current task: the first one counts.
   void Reply(ResultFrame kind, std::string_view bytes) {
     if (current_ == 0) return;
+    if (is_forked_child.load(std::memory_order_relaxed)) _exit(0);  // relaxed: set by this very thread
     Send({.kind = kind, .id = std::exchange(current_, 0)}, bytes);
   }
 
@@ -299,6 +308,7 @@ int Main(int argc, char** argv) {
   FollowParent();
   IgnoreInterrupt();
   NoCoreDumps();
+  WatchForForks();
   prctl(PR_SET_NAME, "shoal-worker");
   close(kProgramDescriptor);
   setvbuf(stdout, nullptr, _IOLBF, 0);  // what a killed worker printed before is not lost with its buffer
