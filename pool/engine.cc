@@ -42,6 +42,9 @@ constexpr int kMaxKilledStarts = 30;
 constexpr double kAheadNanoseconds = 1e6;
 constexpr size_t kMostAhead = 1024;
 
+// If a task turns out to be this long while another worker has nothing to do, what waits behind it goes to the other.
+constexpr int64_t kPatienceNanoseconds = 2'000'000;
+
 // How long the leader gives its processor away before it sleeps for good. As long as it does, workers need no system call to
 // be heard. Bounded in time, because on a machine with idle processors yielding is spinning.
 constexpr int64_t kYieldNanoseconds = 30'000;
@@ -392,6 +395,7 @@ bool Engine::Pump() {
   }
   if (has_timeouts_) HandleLateTasks();
   Dispatch();
+  HandleWaitingTasks();
   TellFollowers();
   return progress;
 }
@@ -476,12 +480,40 @@ void Engine::HandleEnd(WorkerSlot& slot) {
       }
     }
   }
-  // The others go back to where they came from, in their old order.
-  for (auto orphan = orphans.rbegin(); orphan != orphans.rend(); ++orphan) {
-    orphan->job->again_.push_front(orphan->item);
-    Enqueue(*orphan->job);
-  }
+  GiveBack(orphans);
   slot.Vacate();
+}
+
+// Tasks that were handed out go back to where they came from, in their old order.
+void Engine::GiveBack(const std::deque<InFlight>& tasks) {
+  for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
+    task->job->again_.push_front(task->item);
+    Enqueue(*task->job);
+  }
+}
+
+bool Engine::SomebodyIsIdle() const {
+  return queue_.empty() && std::any_of(slots_.begin(), slots_.end(), [](const WorkerSlot& slot) {
+           return slot.in_flight.empty() && slot.may_take_tasks();
+         });
+}
+
+// Nothing waits behind a long task while somebody is idle.
+void Engine::HandleWaitingTasks() {
+  if (!SomebodyIsIdle()) return;
+  const int64_t now = Deadline::Now();
+  for (WorkerSlot& slot : slots_) {
+    if (slot.TakeBackTime(kPatienceNanoseconds).nanoseconds() > now) continue;
+    const double so_far = static_cast<double>(now - slot.front_since);
+    const absl::StatusOr<std::deque<InFlight>> taken = slot.TakeBack();
+    if (!taken.ok()) {
+      slot.Kill(WorkerSlot::Fate::kNonsense);
+    } else if (!taken->empty()) {
+      slot.nanoseconds_per_task = std::max(slot.nanoseconds_per_task, so_far);
+      GiveBack(*taken);
+    }
+  }
+  if (!queue_.empty()) Dispatch();
 }
 
 std::string Engine::Describe(const WorkerSlot& slot, const ExitStatus& end) const {
@@ -593,8 +625,11 @@ void Engine::HandleLateTasks() {
 
 sync_internal::Deadline Engine::NextDeadline() const {
   Deadline next = Deadline::Infinite();
+  const bool somebody_is_idle = SomebodyIsIdle();
   for (const WorkerSlot& slot : slots_) {
-    if (slot.state == WorkerSlot::State::kReady) next = Deadline::Earlier(next, slot.FrontDeadline());
+    if (slot.state != WorkerSlot::State::kReady) continue;
+    next = Deadline::Earlier(next, slot.FrontDeadline());
+    if (somebody_is_idle) next = Deadline::Earlier(next, slot.TakeBackTime(kPatienceNanoseconds));
   }
   return next;
 }

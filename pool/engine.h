@@ -106,6 +106,9 @@ class Engine final {
   absl::Status HandleFrame(WorkerSlot& slot, const ipc_internal::Frame& frame);
   absl::Status HandleHello(WorkerSlot& slot, std::string_view bytes);
   void HandleLateTasks();
+  void HandleWaitingTasks();
+  bool SomebodyIsIdle() const;
+  void GiveBack(const std::deque<InFlight>& tasks);
   Deadline NextDeadline() const;
   void NoteFailedStart(const absl::Status& why, bool killed);
   void Break(const absl::Status& why);

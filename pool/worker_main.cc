@@ -7,7 +7,7 @@
 //  If this process dies …                      the pool sees …
 //   before kHello                               a worker that never got ready; how it ended
 //   between two tasks                           nobody's task was lost: those waiting here go to other workers
-//   between `started` and the result            the task that was running: retried or failed, with how this process ended
+//   between the claim and the result            the task that was running: retried or failed, with how this process ended
 //   after Publish, before Ring                  the result: the pool drains the ring when the kernel tells it of the death
 //  If the pool's process dies, this one ends at once, whatever it is doing: the watcher thread sees the pidfd.
 
@@ -136,7 +136,11 @@ class Worker {
   void Run() {
     while (const std::optional<Frame> frame = NextFrame()) {
       if (frame->header.kind == kStop) return;
-      RunTask(*frame);
+      if (frame->header.kind == kResume) {
+        shared_.claim.store(begun_, std::memory_order_release);  // claim.begin (release): opened, with nothing new begun
+      } else if (Claim(frame->header)) {
+        RunTask(*frame);
+      }
     }
   }
 
@@ -186,15 +190,23 @@ class Worker {
     return outcome;
   }
 
-  void RunTask(const Frame& task) {
-    const bool timed = (task.header.detail & kTimed) != 0;
-    const uint32_t index = task.header.detail & ~kTimed;
-    if (timed) {
-      // relaxed: published by the store of `started`
+  // Begins a task, unless the pool has taken it back.
+  bool Claim(const ipc_internal::FrameHeader& task) {
+    if ((task.detail & kTimed) != 0) {
+      // relaxed: published by the claim
       shared_.started_at.store(Deadline::Now(), std::memory_order_relaxed);
     }
-    shared_.started.store(task.header.id, std::memory_order_release);  // worker.started (release)
+    uint64_t open = begun_;
+    // claim.begin (release). relaxed on failure: the pool has closed the claim, and this task is no longer ours
+    if (!shared_.claim.compare_exchange_strong(open, task.id, std::memory_order_release, std::memory_order_relaxed)) {
+      return false;
+    }
+    begun_ = task.id;
+    return true;
+  }
 
+  void RunTask(const Frame& task) {
+    const uint32_t index = task.header.detail & ~kTimed;
     current_ = task.header.id;
     if (task.header.kind != kTask || index >= functions_.size()) {
       Fail({.kind = SHOAL_FAILURE_ARGUMENTS, .message = "no such function in this worker"});
@@ -301,6 +313,7 @@ class Worker {
   FrameSender results_;
   const uint64_t max_message_bytes_;
   std::vector<const shoal_function*> functions_;
+  uint64_t begun_ = 0;    // sequence number of the last task begun
   uint64_t current_ = 0;  // sequence number of the task that has no outcome yet; 0: none
 };
 

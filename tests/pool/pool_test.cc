@@ -169,6 +169,31 @@ TEST(PoolTest, WhatNoWorkerHasYetCanBeCancelled) {
   EXPECT_EQ(*first.Get(), 1u);
 }
 
+// Short tasks make the pool hand many to each worker ahead; then one of them turns out to be long.
+TEST(PoolTest, WhatWaitsBehindALongTaskGoesToIdleWorkers) {
+  Pool pool = TasksPool({.workers = 2});
+  const auto wait = GetOrDie<uint64_t(std::string, uint64_t)>(pool, "wait_for_file");
+  const std::string there = "/";
+  const std::string go = FreshPath("go");
+  for (int round = 0; round < 5; ++round) {
+    std::vector<std::tuple<std::string, uint64_t>> inputs(2000, {there, 1});
+    ASSERT_TRUE(wait.StarMap(inputs).ok());
+    std::get<0>(inputs[700]) = go;
+    auto stream = wait.IMapUnordered(inputs, {.window = inputs.size()});
+    for (size_t i = 0; i + 1 < inputs.size(); ++i) {
+      const auto result = stream.Next();
+      ASSERT_TRUE(result.has_value() && result->ok());
+      ASSERT_NE(stream.index(), 700u);
+    }
+    close(open(go.c_str(), O_CREAT | O_WRONLY, 0600));
+    EXPECT_TRUE(stream.Next()->ok());
+    EXPECT_EQ(stream.index(), 700u);
+    EXPECT_FALSE(stream.Next().has_value());
+    unlink(go.c_str());
+  }
+  EXPECT_EQ(pool.stats().worker_deaths, 0u);
+}
+
 TEST(PoolTest, CallbacksRunOnceAndMayUseThePool) {
   Pool pool = TasksPool();
   const auto square = GetOrDie<uint64_t(uint64_t)>(pool, "square");
