@@ -1,5 +1,6 @@
 #include "shoal/cli/json_arguments.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -116,7 +117,12 @@ class Encoder {
   bool Real(const TypeTree& type, const json& value, double& real) {
     if (!value.is_number()) return Expected(type, value);
     real = value.get<double>();
-    if (type.size == 4 && std::abs(real) > std::numeric_limits<float>::max()) return Expected(type, value);
+    if (type.size == 8) return true;
+    // What rounds to the largest float is in range: its shortest digits, 3.4028235e38, are a little more than it.
+    constexpr double kMax = std::numeric_limits<float>::max();
+    constexpr double kBeyond = 0x1.ffffffp127;  // half a step above
+    if (std::abs(real) >= kBeyond) return Expected(type, value);
+    real = std::clamp(real, -kMax, kMax);
     return true;
   }
 

@@ -100,23 +100,29 @@ int RunMap(const MapArguments& arguments) {
   return code.ok() ? *code : Complain(code.status());
 }
 
+// A range that does not clutter the help.
+template <class T>
+CLI::Validator Between(T least, T most) {
+  return CLI::Range(least, most).description("");
+}
+
 void AddMapOptions(CLI::App& map, MapArguments& arguments, double& timeout_seconds, bool& unordered) {
   constexpr int kMost = std::numeric_limits<int>::max();
   map.add_option("PLUGIN", arguments.plugin, "the plug-in, a shared library")->required();
   map.add_option("FUNCTION", arguments.function, "one of its functions")->required();
   map.add_option("FILE", arguments.files, "files of lines; - or none: standard input");
   map.add_option("--workers", arguments.workers, "worker processes (default: one per CPU)")
-      ->check(CLI::Range(1, 1024))
+      ->check(Between(1, 1024))
       ->type_name("N");
   map.add_flag("--unordered", unordered, "print results as they come, with their index");
   map.add_option("--retries", arguments.retries, "how often a call is run again when its worker died (default: 1)")
-      ->check(CLI::Range(0, kMost))
+      ->check(Between(0, kMost))
       ->type_name("N");
   map.add_option("--timeout", timeout_seconds, "how long one call may take (default: for ever)")
-      ->check(CLI::Range(1e-3, 1e9))
+      ->check(Between(1e-3, 1e9))
       ->type_name("SECONDS");
   map.add_option("--chunk", arguments.chunk, "calls that go to a worker together (default: as it fits)")
-      ->check(CLI::Range(1, 100'000))
+      ->check(Between(1, 100'000))
       ->type_name("N");
 }
 
