@@ -20,8 +20,10 @@ struct Counts {
 };
 
 bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool IsPrintable(char c) { return c >= ' ' && c <= '~'; }
 
-// As `LC_ALL=C wc` counts: a line is a newline character, a word is a run of what is not white space.
+// As `LC_ALL=C wc` counts: a line is a newline character, a word is a run of what is not white space, with at least one
+// printable character in it (a lone em dash is none: its bytes mean nothing in the C locale).
 Counts CountWords(const std::string& path) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) throw std::system_error(errno, std::generic_category(), path);
@@ -34,9 +36,9 @@ Counts CountWords(const std::string& path) {
     for (ssize_t i = 0; i < size; ++i) {
       const char c = block[static_cast<size_t>(i)];
       counts.lines += c == '\n';
-      const bool space = IsSpace(c);
-      counts.words += !space && !in_word;
-      in_word = !space;
+      const bool was_in_word = in_word;
+      in_word = !IsSpace(c) && (in_word || IsPrintable(c));
+      counts.words += in_word && !was_in_word;
     }
   }
   const int error = errno;
