@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <iterator>
 #include <span>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -93,6 +95,12 @@ absl::StatusOr<std::shared_ptr<Engine>> Engine::Create(PoolOptions options) {
   if (!sync_internal::FutexWaitvSupported()) {
     return MakeStatus(absl::StatusCode::kUnimplemented,
                       "this system lacks futex_waitv (Linux 5.16, or a container profile that denies it)");
+  }
+  // A worker may be started much later, when this program has another working folder.
+  for (std::string& plugin : options.plugins) {
+    std::error_code error;
+    const std::filesystem::path absolute = std::filesystem::absolute(plugin, error);
+    if (!error) plugin = absolute.string();
   }
   std::shared_ptr<Engine> engine(new Engine(std::move(options)), &DeleteUnlessForked);
   SHOAL_RETURN_IF_ERROR(engine->Start());

@@ -150,6 +150,17 @@ TEST(DeathTest, AnIdleWorkerThatIsKilledCostsNobodyATask) {
   }
 }
 
+TEST(DeathTest, ReplacementsFindThePluginAlsoFromAnotherFolder) {
+  Pool pool = TasksPool({.workers = 1, .max_retries = 0});
+  const auto act = GetOrDie<Act>(pool, "do");
+  char before[4096];
+  ASSERT_NE(getcwd(before, sizeof before), nullptr);
+  ASSERT_EQ(chdir("/"), 0);
+  EXPECT_EQ(act.Apply("abort").status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(*act.Apply("fine"), "fine");
+  ASSERT_EQ(chdir(before), 0);
+}
+
 TEST(DeathTest, AStoppedWorkerIsReplacedAtTheDeadlineOfItsTask) {
   Pool pool = TasksPool({.workers = 1, .task_timeout = absl::Milliseconds(200)});
   const auto square = GetOrDie<uint64_t(uint64_t)>(pool, "square");
