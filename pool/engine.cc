@@ -174,7 +174,7 @@ absl::Status Engine::WhyNotOpen() const {
   return broken_;
 }
 
-void Engine::Add(const std::shared_ptr<Job>& job, size_t items) {
+void Engine::Add(const std::shared_ptr<Job>& job, size_t items, Then then) {
   if (items == 0) return;
   Lock lock(mutex_);
   const size_t first = job->size_;
@@ -187,12 +187,12 @@ void Engine::Add(const std::shared_ptr<Job>& job, size_t items) {
     for (size_t item = first; item < job->size_; ++item) Finish(*job, item, {.status = closed});
   } else {
     has_timeouts_ = has_timeouts_ || job->options.timeout < absl::InfiniteDuration();
-    Enqueue(*job);
+    Enqueue(*job, items);
     if (Dispatch() && leading_ && job->options.timeout < absl::InfiniteDuration()) {
       shared_->bell.Ring();  // the leader sleeps with a deadline computed without this task
     }
   }
-  if (!leading_ && followers_ == 0) background_.notify_one();
+  if (then == Then::kGoOn && !leading_ && followers_ == 0) background_.notify_one();
   TellLeader();
   RunCallbacks(lock);
 }
@@ -200,9 +200,8 @@ void Engine::Add(const std::shared_ptr<Job>& job, size_t items) {
 bool Engine::Cancel(Job& job) {
   Lock lock(mutex_);
   if (job.next_ != 0 || job.size_ != 1 || job.unfinished_ != 1) return false;
+  Dequeue(job);
   job.next_ = 1;
-  std::erase(queue_, &job);
-  job.queued_ = false;
   Finish(job, 0, {.status = MakeStatus(absl::StatusCode::kCancelled, "the task was cancelled before a worker had it")});
   TellLeader();
   RunCallbacks(lock);
@@ -496,7 +495,7 @@ void Engine::HandleEnd(WorkerSlot& slot) {
 void Engine::GiveBack(const std::deque<InFlight>& tasks) {
   for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
     task->job->again_.push_front(task->item);
-    Enqueue(*task->job);
+    Enqueue(*task->job, 1);
   }
 }
 
@@ -644,10 +643,18 @@ sync_internal::Deadline Engine::NextDeadline() const {
 
 // ---- tasks ----------------------------------------------------------------------------------------------------------
 
-void Engine::Enqueue(Job& job) {
-  if (job.queued_ || job.ToIssue() == 0) return;
-  job.queued_ = true;
-  queue_.push_back(&job);
+// `items` of a job, more than before, are there to be issued.
+void Engine::Enqueue(Job& job, size_t items) {
+  to_issue_ += items;
+  if (!job.queued_.has_value()) job.queued_ = queue_.insert(queue_.end(), &job);
+}
+
+// A job's items will not be issued, or there are none left.
+void Engine::Dequeue(Job& job) {
+  if (!job.queued_.has_value()) return;
+  to_issue_ -= job.ToIssue();
+  queue_.erase(*job.queued_);
+  job.queued_.reset();
 }
 
 size_t Engine::WindowOf(const WorkerSlot& slot) const {
@@ -670,10 +677,9 @@ bool Engine::Dispatch() {
     }
     if (idlest == nullptr) break;
     // A share of what is left, so that all workers come to the end together.
-    const Job& job = *queue_.front();
-    const size_t share = (job.ToIssue() + 2 * ready - 1) / (2 * ready);
+    const size_t share = (to_issue_ + 2 * ready - 1) / (2 * ready);
     const size_t room = WindowOf(*idlest) - idlest->in_flight.size();
-    IssueSome(*idlest, std::max(job.options.chunk, std::min(share, room)));
+    IssueSome(*idlest, std::max(queue_.front()->options.chunk, std::min(share, room)));
     any = true;
   }
   // A worker that has had its part of a large message may have room for the rest.
@@ -684,38 +690,43 @@ bool Engine::Dispatch() {
   return any;
 }
 
-// Hands up to `most` items of the first job to a worker, and lets it see them.
+// Hands up to `most` items to a worker, and lets it see them.
 void Engine::IssueSome(WorkerSlot& slot, size_t most) {
-  const std::shared_ptr<Job> held = jobs_.at(queue_.front());  // until this call is over
-  Job& job = *held;
   if (options_.max_tasks_per_worker.has_value()) {
     most = static_cast<size_t>(std::min<uint64_t>(most, *options_.max_tasks_per_worker - slot.issued));
   }
-  for (; most > 0 && job.ToIssue() > 0 && slot.may_take_tasks(); --most) {
-    const size_t item = job.TakeItem();
-    scratch_.clear();
-    job.Encode(item, scratch_);
-    if (scratch_.size() > options_.max_message_bytes) {
-      Finish(job, item,
-             {.status = MakeStatus(absl::StatusCode::kResourceExhausted,
-                                   absl::StrCat("the arguments have ", scratch_.size(), " bytes; the limit is ",
-                                                options_.max_message_bytes))});
-      continue;
+  while (most > 0 && !queue_.empty() && slot.may_take_tasks()) {
+    const std::shared_ptr<Job> held = jobs_.at(queue_.front());  // a refused item may be its last
+    Job& job = *held;
+    while (most > 0 && job.ToIssue() > 0 && slot.may_take_tasks()) {
+      if (!IssueOne(slot, job)) {
+        slot.Kill(WorkerSlot::Fate::kNonsense);
+        break;
+      }
+      --most;
     }
-    if (!slot.Issue({.job = &job, .item = item}, scratch_).ok()) {
-      slot.Kill(WorkerSlot::Fate::kNonsense);
-      break;
-    }
+    if (job.ToIssue() == 0) Dequeue(job);
   }
+  // Jobs take turns, so that a short one need not wait for the end of a long one.
+  if (queue_.size() > 1) queue_.splice(queue_.end(), queue_, queue_.begin());
   if (scratch_.capacity() > (size_t{1} << 20)) scratch_ = {};
-  if (job.ToIssue() == 0) {
-    job.queued_ = false;
-    std::erase(queue_, &job);
-  } else if (queue_.size() > 1) {
-    // Jobs take turns, so that a short one need not wait for the end of a long one.
-    std::rotate(queue_.begin(), std::next(queue_.begin()), queue_.end());
-  }
   if (!slot.Flush().ok()) slot.Kill(WorkerSlot::Fate::kNonsense);
+}
+
+// False: the worker's ring makes no sense. Its tasks, this one among them, go elsewhere when it has ended.
+bool Engine::IssueOne(WorkerSlot& slot, Job& job) {
+  const size_t item = job.TakeItem();
+  --to_issue_;
+  scratch_.clear();
+  job.Encode(item, scratch_);
+  if (scratch_.size() > options_.max_message_bytes) {
+    Finish(job, item,
+           {.status = MakeStatus(absl::StatusCode::kResourceExhausted,
+                                 absl::StrCat("the arguments have ", scratch_.size(), " bytes; the limit is ",
+                                              options_.max_message_bytes))});
+    return true;
+  }
+  return slot.Issue({.job = &job, .item = item}, scratch_).ok();
 }
 
 void Engine::FinishFront(WorkerSlot& slot, const TaskOutcome& outcome) {
@@ -742,9 +753,9 @@ void Engine::FinishAll(const absl::Status& status) {
   for (WorkerSlot& slot : slots_) {
     for (const InFlight& task : std::exchange(slot.in_flight, {})) Finish(*task.job, task.item, {.status = status});
   }
-  for (Job* const job : std::exchange(queue_, {})) {
-    const std::shared_ptr<Job> held = jobs_.at(job);  // until the loop is over
-    job->queued_ = false;
+  while (!queue_.empty()) {
+    const std::shared_ptr<Job> job = jobs_.at(queue_.front());  // until this turn is over
+    Dequeue(*job);
     while (job->ToIssue() > 0) Finish(*job, job->TakeItem(), {.status = status});
   }
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -63,9 +64,12 @@ class Engine final {
 
   const PoolOptions& options() const { return options_; }
 
+  // Whether the thread that adds tasks will at once wait for them, and look after the workers itself.
+  enum class Then { kGoOn, kWait };
+
   // Adds `items` tasks to a job. If no task can be accepted (closed, terminated, broken, a fork's child) all end at once with
   // that status. The engine holds the job until all its items have ended.
-  void Add(const std::shared_ptr<Job>& job, size_t items);
+  void Add(const std::shared_ptr<Job>& job, size_t items, Then then = Then::kGoOn);
 
   // Takes back what has not been issued: true if that was all of a job that had one item, which then ends as cancelled.
   bool Cancel(Job& job);
@@ -117,7 +121,9 @@ class Engine final {
   bool Dispatch();
   size_t WindowOf(const WorkerSlot& slot) const;
   void IssueSome(WorkerSlot& slot, size_t most);
-  void Enqueue(Job& job);
+  void Enqueue(Job& job, size_t items);
+  void Dequeue(Job& job);
+  bool IssueOne(WorkerSlot& slot, Job& job);
   void Finish(Job& job, size_t item, const TaskOutcome& outcome);
   void FinishFront(WorkerSlot& slot, const TaskOutcome& outcome);
   void FinishAll(const absl::Status& status);
@@ -148,7 +154,8 @@ class Engine final {
   int failed_starts_ = 0;  // in a row
   int killed_starts_ = 0;  // in a row: SIGKILL before the hello
   std::vector<WorkerSlot> slots_;
-  std::deque<Job*> queue_;  // jobs with items to issue
+  std::list<Job*> queue_;  // jobs with items to issue
+  size_t to_issue_ = 0;    // items of all jobs in the queue
   std::unordered_map<Job*, std::shared_ptr<Job>> jobs_;  // jobs with items that have not ended
   std::vector<std::shared_ptr<Job>> callbacks_;          // jobs that have ended and whose AfterFinish is due
   size_t unfinished_ = 0;

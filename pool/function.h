@@ -58,15 +58,8 @@ class Function<R(A...)> final {
 
   static std::string SignatureCode() { return plugins_internal::Thunk<R, A...>::Signature(); }
 
-  Outcome Apply(const Stored<A>&... arguments) const { return Submit(arguments...).Get(); }
-
-  Future<Value> Submit(const Stored<A>&... arguments) const {
-    std::string bytes;
-    ipc_internal::EncodeMessage(bytes, arguments...);
-    auto call = std::make_shared<pool_internal::CallState<Value>>(Options({}), std::move(bytes));
-    engine_->Add(call, 1);
-    return Future<Value>(engine_, std::move(call));
-  }
+  Outcome Apply(const Stored<A>&... arguments) const { return Start(Then::kWait, arguments...).Get(); }
+  Future<Value> Submit(const Stored<A>&... arguments) const { return Start(Then::kGoOn, arguments...); }
 
   // One call per input, for functions of one argument.
   template <std::ranges::input_range Inputs>
@@ -107,6 +100,16 @@ class Function<R(A...)> final {
   friend class Pool;
   Function(std::shared_ptr<pool_internal::Engine> engine, uint32_t index) : engine_(std::move(engine)), index_(index) {}
 
+  using Then = pool_internal::Engine::Then;
+
+  Future<Value> Start(Then then, const Stored<A>&... arguments) const {
+    std::string bytes;
+    ipc_internal::EncodeMessage(bytes, arguments...);
+    auto call = std::make_shared<pool_internal::CallState<Value>>(Options({}), std::move(bytes));
+    engine_->Add(call, 1, then);
+    return Future<Value>(engine_, std::move(call));
+  }
+
   pool_internal::JobOptions Options(const MapOptions& options) const {
     const PoolOptions& pool = engine_->options();
     return {.function = index_,
@@ -128,7 +131,7 @@ class Function<R(A...)> final {
       };
       const size_t items = static_cast<size_t>(std::ranges::size(inputs));
       const auto job = std::make_shared<pool_internal::MapJob<Value, decltype(encode)>>(Options(options), items, encode);
-      engine_->Add(job, items);
+      engine_->Add(job, items, Then::kWait);
       engine_->Await([&] { return job->done(); }, absl::InfiniteDuration());
       return job->TakeResults();
     } else {

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -60,7 +62,7 @@ class Job {
   size_t size_ = 0;        // items that exist
   size_t next_ = 0;        // items below this one have been issued
   size_t unfinished_ = 0;  // items that have not ended
-  bool queued_ = false;    // in the engine's queue
+  std::optional<std::list<Job*>::iterator> queued_;  // its place in the engine's queue
   std::deque<size_t> again_;                 // items to be issued once more: their worker died
   std::unordered_map<size_t, int> deaths_;  // workers that died while they ran the item
 };
