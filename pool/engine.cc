@@ -181,7 +181,7 @@ void Engine::Add(const std::shared_ptr<Job>& job, size_t items, Then then) {
   job->size_ += items;
   job->unfinished_ += items;
   unfinished_ += items;
-  jobs_.try_emplace(job.get(), job);
+  job->held_ = job;
   if (const absl::Status closed = WhyNotOpen(); !closed.ok()) {
     job->next_ = job->size_;
     for (size_t item = first; item < job->size_; ++item) Finish(*job, item, {.status = closed});
@@ -494,7 +494,7 @@ void Engine::HandleEnd(WorkerSlot& slot) {
 // Tasks that were handed out go back to where they came from, in their old order.
 void Engine::GiveBack(const std::deque<InFlight>& tasks) {
   for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
-    task->job->again_.push_front(task->item);
+    task->job->again_.push_back(task->item);
     Enqueue(*task->job, 1);
   }
 }
@@ -696,7 +696,7 @@ void Engine::IssueSome(WorkerSlot& slot, size_t most) {
     most = static_cast<size_t>(std::min<uint64_t>(most, *options_.max_tasks_per_worker - slot.issued));
   }
   while (most > 0 && !queue_.empty() && slot.may_take_tasks()) {
-    const std::shared_ptr<Job> held = jobs_.at(queue_.front());  // a refused item may be its last
+    const std::shared_ptr<Job> held = queue_.front()->held_;  // a refused item may be its last
     Job& job = *held;
     while (most > 0 && job.ToIssue() > 0 && slot.may_take_tasks()) {
       if (!IssueOne(slot, job)) {
@@ -742,9 +742,8 @@ void Engine::Finish(Job& job, size_t item, const TaskOutcome& outcome) {
   ++tasks_done_;
   news_ = true;
   if (job.unfinished_ == 0) {
-    const auto held = jobs_.find(&job);
-    if (job.WantsAfterFinish()) callbacks_.push_back(held->second);
-    jobs_.erase(held);  // may be the last to hold it
+    const std::shared_ptr<Job> held = std::move(job.held_);  // may be the last to hold it
+    if (job.WantsAfterFinish()) callbacks_.push_back(held);
   }
 }
 
@@ -754,7 +753,7 @@ void Engine::FinishAll(const absl::Status& status) {
     for (const InFlight& task : std::exchange(slot.in_flight, {})) Finish(*task.job, task.item, {.status = status});
   }
   while (!queue_.empty()) {
-    const std::shared_ptr<Job> job = jobs_.at(queue_.front());  // until this turn is over
+    const std::shared_ptr<Job> job = queue_.front()->held_;  // until this turn is over
     Dequeue(*job);
     while (job->ToIssue() > 0) Finish(*job, job->TakeItem(), {.status = status});
   }

@@ -15,7 +15,6 @@
 #include <string>
 #include <string_view>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -43,7 +42,7 @@ namespace shoal::pool_internal {
 //
 //  INVARIANTS, under the lock:
 //   a task is in exactly one place: not issued (its job's next_ or again_), or in flight at one worker, or finished;
-//   unfinished_ > 0 implies: somebody leads, or follows, or the background thread has been told;
+//   unfinished_ > 0 implies: somebody leads, or is about to, or follows, or the background thread has been told;
 //   no callback of the user runs under the lock, or on a thread that leads: it may wait for tasks itself;
 //   the leader sleeps only while the bell is armed and no worker's ring has anything for it.
 //
@@ -156,7 +155,6 @@ class Engine final {
   std::vector<WorkerSlot> slots_;
   std::list<Job*> queue_;  // jobs with items to issue
   size_t to_issue_ = 0;    // items of all jobs in the queue
-  std::unordered_map<Job*, std::shared_ptr<Job>> jobs_;  // jobs with items that have not ended
   std::vector<std::shared_ptr<Job>> callbacks_;          // jobs that have ended and whose AfterFinish is due
   size_t unfinished_ = 0;
   bool has_timeouts_ = false;
