@@ -31,13 +31,23 @@ std::pair<UniqueFd, UniqueFd> Pipe() {
 constexpr char kSanitizerOptions[] =
     "handle_segv=0:handle_abort=0:detect_leaks=0:quarantine_size_mb=1:abort_on_error=1:allocator_may_return_null=1";
 
+// Where programs have their temporary files: the current test's folder.
+std::string& TemporaryOfPrograms() {
+  static std::string folder;
+  return folder;
+}
+
 std::vector<std::string> Environment(const std::vector<std::string>& additions) {
   std::vector<std::string> environment;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
-    if (text.starts_with("ASAN_OPTIONS=") || text.starts_with("BUILD_WORKING_DIRECTORY=")) continue;
+    if (text.starts_with("ASAN_OPTIONS=") || text.starts_with("BUILD_WORKING_DIRECTORY=") ||
+        text.starts_with("TMPDIR=")) {
+      continue;
+    }
     environment.emplace_back(text);
   }
+  environment.push_back("TMPDIR=" + TemporaryOfPrograms());
   environment.push_back(std::string("ASAN_OPTIONS=") + kSanitizerOptions);
   environment.insert(environment.end(), additions.begin(), additions.end());
   return environment;
@@ -208,9 +218,10 @@ ProgramTest::ProgramTest() {
   signal(SIGPIPE, SIG_IGN);
   for (std::string* const folder : {&folder_, &temporary_}) {
     std::string pattern = testing::TempDir() + "/shoal.XXXXXX";
-    *folder = mkdtemp(pattern.data());
+    EXPECT_NE(mkdtemp(pattern.data()), nullptr) << pattern;
+    *folder = pattern;
   }
-  setenv("TMPDIR", temporary_.c_str(), 1);
+  TemporaryOfPrograms() = temporary_;
 }
 
 ProgramTest::~ProgramTest() {
