@@ -161,22 +161,24 @@ void AppendFields(std::string& code, int depth, std::index_sequence<i...>) {
 }
 
 template <class T, size_t... i>
-void AppendElements(std::string& code, int depth, std::index_sequence<i...>) {
+void AppendElements(std::string& code, [[maybe_unused]] int depth, std::index_sequence<i...>) {
   ((code += i > 0 ? "," : "", AppendTypeCode<std::tuple_element_t<i, T>>(code, depth)), ...);
 }
 
 }  // namespace wire_type_details
 
 template <class T>
-void AppendTypeCode(std::string& code, [[maybe_unused]] int depth) {
+void AppendTypeCode(std::string& code, int depth) {
   namespace details = wire_type_details;
+  if (depth > kMaxTypeDepth || code.size() > kMaxTypeCode) {
+    code += '!';
+    return;
+  }
   if constexpr (std::is_void_v<T>) {
     code += 'v';
   } else {
     CheckTravels<T>();
-    if (depth > kMaxTypeDepth || code.size() > kMaxTypeCode) {
-      code += '!';
-    } else if constexpr (WireScalar<T>) {
+    if constexpr (WireScalar<T>) {
       details::AppendScalar<T>(code);
     } else if constexpr (std::same_as<T, std::string>) {
       code += 's';

@@ -3,7 +3,7 @@
 def require_path(ctx, path, package):
     """Fails with the way out when a file of a Debian package is missing."""
     if not ctx.path(path).exists:
-        fail("%s is missing: install Debian's package %s, or run the command as `tools/with-deps bazel …`." % (
+        fail("%s is missing: install Debian's package %s, or run the command as `tools/with-deps bazel ...`." % (
             path,
             package,
         ))
@@ -14,7 +14,7 @@ def library_dir(ctx):
         directory = "/usr/lib/" + triplet
         if ctx.path(directory + "/libc.so").exists:
             return directory
-    fail("/usr/lib has no libc.so: install Debian's package libc6-dev, or run the command as `tools/with-deps bazel …`.")
+    fail("/usr/lib has no libc.so: install Debian's package libc6-dev, or run the command as `tools/with-deps bazel ...`.")
 
 def _debian_library_impl(ctx):
     for header in ctx.attr.headers:
@@ -38,6 +38,6 @@ debian_library = repository_rule(
             doc = "Target name to link options.",
         ),
     },
-    # Looked at again by every build, so that installing a package is enough.
+    # Depends on the machine alone: nothing is kept from another one.
     local = True,
 )
