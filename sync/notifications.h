@@ -13,8 +13,8 @@ namespace shoal::sync_internal {
 // waiters are kept in groups, closed by the notification that found them, and a group's tokens are for its members and for those
 // of older groups. Tokens belong to nobody in particular, so one whose waiter was killed is taken by another.
 //
-// Exact while nobody is killed and no more than kGroups notifications find new waiters before the woken ones have run; beyond
-// that the oldest group is notified as a whole. Never a notification too few. A killed waiter stays counted until everybody is
+// Exact while nobody is killed and no more than kGroups notifications, each of which found new waiters, have untaken tokens;
+// beyond that the oldest group is notified as a whole. Never a notification too few. A killed waiter stays counted until everybody is
 // notified, which can only make too many of them.
 class Notifications final {
  public:
@@ -31,6 +31,7 @@ class Notifications final {
       if (group_count_ == kGroups) DropOldest(1);
       groups_[group_count_++] = {.end = next_ticket_, .tokens = 0, .waiters = open_waiters_};
       open_waiters_ = 0;
+      MergeTokenless();
     }
     if (group_count_ == 0) return false;
     uint32_t& tokens = groups_[group_count_ - 1].tokens;
@@ -111,6 +112,20 @@ class Notifications final {
       if (tokens >= waiters) done = i + 1;
     }
     DropOldest(done);
+    MergeTokenless();
+  }
+
+  // A group without tokens need not be told from the next one: its waiters may take that one's tokens anyway.
+  void MergeTokenless() {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < group_count_; ++i) {
+      if (groups_[i].tokens == 0 && i + 1 < group_count_) {
+        groups_[i + 1].waiters += groups_[i].waiters;
+      } else {
+        groups_[kept++] = groups_[i];
+      }
+    }
+    group_count_ = kept;
   }
 
   void DropOldest(uint32_t count) {
