@@ -4,11 +4,10 @@
 //
 //   bits    field      meaning
 //    0      running    the last party of the cycle runs its action
-//    1..31  cycle      the number of the cycle
-//   32..39  arrived    parties that have come in this cycle, the one that runs the action not counted
-//   40      broken     until Reset; no cycle is in progress
-//   41..47  runner     while running: the slot of the party that does
-//   48..63  history    how the last 16 cycles ended, the newest in bit 48; 1: broken
+//    1..7   arrived    parties that have come in this cycle, the one that runs the action not counted
+//    8..31  cycle      the number of the cycle
+//   32      broken     until Reset; no cycle is in progress
+//   33..63  history    how the last 31 cycles ended, the newest in bit 33; 1: broken
 //
 //   running broken arrived   meaning                       who may change it, to what
 //      0      0     < p      filling                       a party → arrived + 1; the last, without action → next cycle;
@@ -24,8 +23,11 @@
 //  A party that comes takes a slot, a robust word in its thread's list, and writes the cycle into it *before* it counts itself in.
 //  The kernel marks the word when the thread dies, and then wakes one sleeper through the beacon, which is list_op_pending from
 //  before the party is counted until it leaves. Everybody who comes, is about to sleep or has been woken looks through the slots: a
-//  marked one of this cycle breaks the barrier. The runner's action is the user's code, so nothing may be pending in it: the others
-//  sleep on the runner's slot too.
+//  marked one of this cycle breaks the barrier.
+//
+//  A death-wake reaches only those who sleep already. So a sleeper compares, in one system call, all it depends on: the beacon,
+//  the cycle word with its number of arrivals, and the slot of everybody who has come in this cycle. The runner's action is the
+//  user's code, so nothing may be pending in it: its slot has the waiters bit, and everybody is woken once to sleep on it.
 //
 //  Whoever ends a cycle wakes all its sleepers, and then says so in woken_. A woken sleeper that finds the cycle ended and woken_
 //  behind does it again: the one whose duty it was may have died. (It cannot tell by what it was woken.)
@@ -61,25 +63,26 @@ using sync_internal::SetPending;
 using sync_internal::Thread;
 
 constexpr uint64_t kRunning = 1;
-constexpr uint32_t kNextCycle = 2;
-constexpr int kArrivedShift = 32;
-constexpr uint64_t kOneArrived = uint64_t{1} << kArrivedShift;
-constexpr uint64_t kBroken = uint64_t{1} << 40;
-constexpr int kRunnerShift = 41;
-constexpr int kHistoryShift = 48;
-constexpr uint32_t kHistoryLength = 16;
+constexpr uint64_t kOneArrived = 1 << 1;
+constexpr uint32_t kArrivedMask = 0xfe;
+constexpr uint32_t kNextCycle = 1 << 8;
+constexpr uint32_t kCycleMask = 0xffffff00;
+constexpr uint64_t kBroken = uint64_t{1} << 32;
+constexpr int kHistoryShift = 33;
+constexpr uint32_t kHistoryLength = 31;
 
 constexpr bool IsRunning(uint64_t state) { return (state & kRunning) != 0; }
 constexpr bool IsBroken(uint64_t state) { return (state & kBroken) != 0; }
 constexpr uint32_t CycleWord(uint64_t state) { return static_cast<uint32_t>(state); }
-constexpr uint32_t Cycle(uint64_t state) { return CycleWord(state) & ~static_cast<uint32_t>(kRunning); }
-constexpr int Arrived(uint64_t state) { return static_cast<int>((state >> kArrivedShift) & 0xff); }
-constexpr int Runner(uint64_t state) { return static_cast<int>((state >> kRunnerShift) & 0x7f); }
+constexpr uint32_t Cycle(uint64_t state) { return CycleWord(state) & kCycleMask; }
+// The cycle, and whether its action has begun: what sleepers are woken for.
+constexpr uint32_t Stage(uint64_t state) { return CycleWord(state) & ~kArrivedMask; }
+constexpr int Arrived(uint64_t state) { return static_cast<int>((CycleWord(state) & kArrivedMask) >> 1); }
 
 // The state in which the next cycle begins.
 constexpr uint64_t Ended(uint64_t state, bool broken) {
-  const uint64_t history = ((state >> kHistoryShift) << 1 | (broken ? 1 : 0)) & 0xffff;
-  return history << kHistoryShift | uint64_t{Cycle(state) + kNextCycle};
+  const uint64_t history = state >> kHistoryShift << 1 | (broken ? 1 : 0);
+  return history << kHistoryShift | uint64_t{Cycle(state) + kNextCycle};  // the sum wraps in 32 bits
 }
 
 // How `cycle`, which is over, ended. One so old that nobody knows counts as broken.
@@ -105,13 +108,13 @@ absl::StatusOr<int> Barrier::Wait(Action action, absl::Duration timeout) {
 
 absl::StatusOr<int> Barrier::WaitUntil(const Action* action, Deadline deadline) {
   if (parties_ < 1 || parties_ > kMaxParties) {
-    return MakeStatus(absl::StatusCode::kInvalidArgument, "a barrier has 1 to 128 parties");
+    return MakeStatus(absl::StatusCode::kInvalidArgument, "a barrier has 1 to 127 parties");
   }
   Thread& self = sync_internal::ThisThread();
   SHOAL_RETURN_IF_ERROR(MakeRoom(self));
   const int slot = ClaimSlot(self);
   if (slot < 0) {
-    return MakeStatus(absl::StatusCode::kResourceExhausted, "more than 128 threads wait at this barrier");
+    return MakeStatus(absl::StatusCode::kResourceExhausted, "more than 127 threads wait at this barrier");
   }
   absl::StatusOr<int> index = BrokenStatus();
   bool again = true;
@@ -127,7 +130,7 @@ absl::StatusOr<int> Barrier::Arrive(Thread& self, int slot, const Action* action
   uint64_t seen = state_.load(std::memory_order_acquire);  // barrier.cycle (acquire)
   if (IsBroken(seen) || BreakIfDead(seen)) return BrokenStatus();
   if (IsRunning(seen)) {  // full: wait for the next cycle
-    if (SleepUntilChange(seen, deadline)) *again = true;
+    if (SleepUntilChange(slot, seen, deadline)) *again = true;
     return BrokenStatus();
   }
 
@@ -140,7 +143,7 @@ absl::StatusOr<int> Barrier::Arrive(Thread& self, int slot, const Action* action
   // relaxed: the CAS below publishes it; a death before the CAS is a death in this cycle too
   slots_[slot].arrival.store(Cycle(seen), std::memory_order_relaxed);
   if (is_last && action != nullptr) {
-    const uint64_t running = seen | kRunning | static_cast<uint64_t>(slot) << kRunnerShift;
+    const uint64_t running = seen | kRunning;
     // The others sleep on the slot from then on; without the bit the kernel would wake none of them.
     // relaxed: published by the CAS below
     slots_[slot].word.fetch_or(sync_internal::kWaiters, std::memory_order_relaxed);
@@ -156,7 +159,7 @@ absl::StatusOr<int> Barrier::Arrive(Thread& self, int slot, const Action* action
     for (;;) {
       seen = state_.load(std::memory_order_acquire);  // barrier.cycle (acquire)
       if (Cycle(seen) != cycle) break;
-      if (!SleepUntilChange(seen, deadline)) break;
+      if (!SleepUntilChange(slot, seen, deadline)) break;
     }
     seen = state_.load(std::memory_order_acquire);  // barrier.cycle (acquire)
     if (EndedBroken(seen, cycle)) return BrokenStatus();
@@ -184,26 +187,34 @@ absl::StatusOr<int> Barrier::RunAction(Thread& self, int slot, uint64_t running,
   return index;
 }
 
-// Sleeps until the cycle word differs from `seen`, for as long as nobody dies. False: the caller's time was over, or it found a
-// dead party, and the cycle is broken. True: look again. REQUIRES: pending is the beacon.
-bool Barrier::SleepUntilChange(uint64_t seen, Deadline deadline) {
-  if (BreakIfDead(seen)) return false;
+// Sleeps until something differs from `seen`, for as long as nobody dies. False: the caller's time was over, or it found a dead
+// party, and the cycle is broken. True: look again. REQUIRES: pending is the beacon.
+bool Barrier::SleepUntilChange(int own_slot, uint64_t seen, Deadline deadline) {
+  FutexExpectation expectations[1 + kMaxParties];  // all slots but its own, and two
+  expectations[0] = {&beacon_, 0};
+  expectations[1] = {cycle_word(), CycleWord(seen)};
+  int count = 2;
+  const int32_t used = slots_used_.load(std::memory_order_acquire);  // acquire: see ClaimSlot
+  for (int i = 0; i < used && i < kMaxParties; ++i) {
+    if (i == own_slot) continue;
+    // acquire: with the mark, or the owner, goes the arrival, which is before it in program order
+    const uint32_t word = slots_[i].word.load(std::memory_order_acquire);
+    // relaxed: ordered by the load above, and for all who are counted in `seen` by barrier.cycle
+    if (word == 0 || slots_[i].arrival.load(std::memory_order_relaxed) != Cycle(seen)) continue;
+    if (sync_internal::OwnerDied(word)) {
+      Break(seen);
+      return false;
+    }
+    expectations[count++] = {&slots_[i].word, word};
+  }
   if (deadline.passed()) {
     Break(seen);
     return false;
   }
-  FutexExpectation expectations[3] = {{&beacon_, 0}, {&cycle_word(), CycleWord(seen)}, {nullptr, 0}};
-  int count = 2;
-  if (IsRunning(seen)) {
-    const FutexWord& runner = slots_[Runner(seen)].word;
-    const uint32_t word = runner.load(std::memory_order_relaxed);  // relaxed: the caller looks through the slots again
-    if (sync_internal::IsFree(word)) return true;  // just gone: dead, or its cycle is over
-    expectations[count++] = {&runner, word};
-  }
   if (sync_internal::SleepWhile(expectations, count, deadline) == FutexOutcome::kWoken) {
     const uint64_t now = state_.load(std::memory_order_acquire);  // barrier.cycle (acquire)
     // relaxed: if it is behind, one wake too many
-    if (static_cast<int32_t>(CycleWord(now) - woken_.load(std::memory_order_relaxed)) > 0) WakeAllOf(now);
+    if (static_cast<int32_t>(Stage(now) - woken_.load(std::memory_order_relaxed)) > 0) WakeAllOf(now);
     BreakIfDead(now);
   }
   return true;
@@ -305,13 +316,14 @@ bool Barrier::Change(uint64_t& seen, uint64_t wanted) {
 }
 
 void Barrier::WakeAllOf(uint64_t state) {
-  sync_internal::WakeAll(cycle_word());
-  woken_.store(CycleWord(state), std::memory_order_relaxed);  // relaxed: after the system call; see SleepUntilChange
+  sync_internal::WakeAll(*cycle_word());
+  woken_.store(Stage(state), std::memory_order_relaxed);  // relaxed: after the system call; see SleepUntilChange
 }
 
-const FutexWord& Barrier::cycle_word() const {
+const FutexWord* Barrier::cycle_word() const {
   static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the low half of state_ comes first");
-  return reinterpret_cast<const FutexWord&>(state_);
+  // Only its address is used, and only by the kernel.
+  return reinterpret_cast<const FutexWord*>(&state_);
 }
 
 }  // namespace shoal

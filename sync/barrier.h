@@ -27,12 +27,13 @@ namespace shoal {
 // Memory ordering: what each party did before Wait is visible to all parties after it, and to the action.
 // Ownership:       the memory outlives every call on it.
 // Errors:          Aborted: the barrier is or was broken (timeout, Abort, Reset, death, exception in an action);
-//                  InvalidArgument: not 1 to 128 parties; ResourceExhausted: more than 128 threads in Wait, or this thread
+//                  InvalidArgument: not 1 to 127 parties; ResourceExhausted: more than 127 threads in Wait, or this thread
 //                  holds 1,000 locks; FailedPrecondition: this thread has no robust list; Unimplemented: no futex_waitv.
-// Allocation:      none. Layout: 5,144 bytes, aligned to 8.
+// Allocation:      none. Layout: 5,104 bytes, aligned to 8.
 class Barrier final {
  public:
-  static constexpr int kMaxParties = 128;
+  // A sleeper compares the beacon, the cycle and every other party's slot: as many words as one system call takes.
+  static constexpr int kMaxParties = 127;
   using Action = absl::FunctionRef<void()>;
 
   constexpr explicit Barrier(int parties) : parties_(parties) {}
@@ -61,22 +62,22 @@ class Barrier final {
   absl::StatusOr<int> Arrive(sync_internal::Thread& self, int slot, const Action* action, sync_internal::Deadline deadline,
                              bool* again);
   absl::StatusOr<int> RunAction(sync_internal::Thread& self, int slot, uint64_t running, Action action, int index);
-  bool SleepUntilChange(uint64_t seen, sync_internal::Deadline deadline);
+  bool SleepUntilChange(int own_slot, uint64_t seen, sync_internal::Deadline deadline);
   int ClaimSlot(sync_internal::Thread& self);
   bool BreakIfDead(uint64_t seen);
   void Break(uint64_t seen);
   bool Change(uint64_t& seen, uint64_t wanted);
   void WakeAllOf(uint64_t state);
-  const sync_internal::FutexWord& cycle_word() const;
+  const sync_internal::FutexWord* cycle_word() const;
 
   std::atomic<uint64_t> state_{0};       // see the table in barrier.cc
   sync_internal::FutexWord beacon_{0};   // always 0
-  std::atomic<uint32_t> woken_{0};       // the newest cycle word whose sleepers have all been woken to look
+  std::atomic<uint32_t> woken_{0};       // the newest stage of a cycle for which all sleepers were woken
   int32_t parties_;
   std::atomic<int32_t> slots_used_{0};   // slots at and above it have never been used
   sync_internal::RobustWord slots_[kMaxParties] = {};  // held by those in Wait: the kernel marks the dead ones'
 };
-static_assert(sizeof(Barrier) == 5144 && alignof(Barrier) == 8, "part of the shared layout");
+static_assert(sizeof(Barrier) == 5104 && alignof(Barrier) == 8, "part of the shared layout");
 
 }  // namespace shoal
 
