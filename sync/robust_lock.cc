@@ -173,7 +173,7 @@ absl::Status AcquireSlow(Thread& self, RobustWord& lock, Deadline deadline, bool
     if (outcome == FutexOutcome::kWoken) {
       lock.word.fetch_or(kWaiters, std::memory_order_relaxed);  // relaxed: as above; others may sleep behind us
     } else if (outcome == FutexOutcome::kTimedOut) {
-      MarkIfOwnerIsGone(lock);
+      if (!deadline.passed()) MarkIfOwnerIsGone(lock);
     } else if (lock.beacon.load(std::memory_order_relaxed) != 0) {  // relaxed: it is always 0, in a lock
       ClearPending(self);
       return MakeStatus(absl::StatusCode::kDataLoss, "these bytes are not a lock: its beacon is not 0");

@@ -382,6 +382,12 @@ void Tally::Add(const Tally& other) {
 }
 
 Tally KillAtEveryInstruction(const Operation& operation, const Points& points) {
+  // On one processor the parties take turns anyway; nobody spins then, and the same k means the same instruction each time.
+  cpu_set_t processor;
+  CPU_ZERO(&processor);
+  CPU_SET(sched_getcpu(), &processor);
+  SHOAL_CHECK(sched_setaffinity(0, sizeof(processor), &processor) == 0, "the driver pins itself");
+
   Tally tally{.name = operation.name};
   void* const shared =
       mmap(nullptr, operation.size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -18,7 +18,7 @@ TEST(KillTest, ASampleOfDeathsLeavesNobodyBehind) {
   printf("SHOAL_KILL_SEED=%lu\n", seed);
   std::vector<Tally> tallies;
   for (const Operation& operation : SyncOperations()) {
-    tallies.push_back(KillAtEveryInstruction(operation, {.sample = 8, .seed = seed}));
+    tallies.push_back(KillAtEveryInstruction(operation, {.sample = 4, .seed = seed}));
     EXPECT_TRUE(tallies.back().clean()) << operation.name << ", seed " << seed;
   }
   fputs(Table(tallies).c_str(), stdout);
