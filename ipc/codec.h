@@ -46,9 +46,18 @@ std::string_view BytesOf(const T& value) {
 // A container is given this many elements at once at most on the word of a length; beyond, it grows as elements arrive.
 inline constexpr size_t kTrustedReserve = 1024;
 
-// Vectors of these are copied as they are. (vector<bool> is no array of bool, and any byte is a number but not a bool.)
+// Vectors of these are copied as they are. (vector<bool> is no array of bool, and any byte is a number but not a bool.) An enum
+// travels as its number does: their codes are equal, so their bytes must be.
 template <class T>
-inline constexpr bool kBulk = (std::is_arithmetic_v<T> && !std::same_as<T, bool>);
+constexpr bool IsBulk() {
+  if constexpr (std::is_enum_v<T>) {
+    return IsBulk<std::underlying_type_t<T>>();
+  } else {
+    return std::is_arithmetic_v<T> && !std::same_as<T, bool>;
+  }
+}
+template <class T>
+inline constexpr bool kBulk = IsBulk<T>();
 
 // Whether all bool among the bytes of a plain T are 0 or 1. Loading another byte as bool would be undefined.
 template <class T>

@@ -80,6 +80,16 @@ TEST(CodecTest, ValuesComeBackAsTheyWere) {
   }
 }
 
+TEST(CodecTest, VectorsOfEnumsTravelAsThoseOfTheirNumbers) {
+  std::string colours;
+  EncodeMessage(colours, std::vector<Colour>{Colour::kBlue, Colour::kRed});
+  std::string numbers;
+  EncodeMessage(numbers, std::vector<uint8_t>{1, 0});
+  EXPECT_EQ(Code<std::vector<Colour>>(), Code<std::vector<uint8_t>>());
+  EXPECT_EQ(colours, numbers);
+  EXPECT_EQ(RoundTrip(std::vector<Colour>{Colour::kBlue}), std::vector<Colour>{Colour::kBlue});
+}
+
 TEST(CodecTest, AMessageIsAllItsValuesAndNothingMore) {
   std::string bytes;
   EncodeMessage(bytes, uint32_t{5}, std::string("x"));

@@ -1,5 +1,6 @@
 #include "shoal/ipc/type_tree.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -110,8 +111,9 @@ class Parser {
     if (!Number(type.length) || !Take(':') || !Child(type, depth)) return false;
     const TypeTree& element = type.children.front();
     type.plain = element.plain;
-    if (type.plain && element.size > 0 && type.length > kMaxSize / element.size) return false;
-    type.size = type.length * element.size;
+    if (!type.plain) return true;
+    if (type.length > kMaxSize / element.size) return false;
+    type.size = std::max<size_t>(type.length * element.size, 1);  // no object is smaller, an empty array is none either
     return true;
   }
 
@@ -123,7 +125,7 @@ class Parser {
     *this = ahead;
     type.plain = true;
     type.size = size;
-    if (size > kMaxSize) return false;
+    if (size == 0 || size > kMaxSize) return false;
     if (Take('>')) return true;
     do {
       size_t offset = 0;

@@ -47,9 +47,17 @@ TEST(TypeTreeTest, PlainStructsKnowTheirOffsets) {
   EXPECT_EQ(type->offsets, (std::vector<size_t>{0, 8}));
 }
 
+TEST(TypeTreeTest, AnEmptyArrayHasTheSizeItHasInMemory) {
+  std::string code;
+  AppendTypeCode<std::array<std::array<int32_t, 0>, 3>>(code);
+  const auto type = ParseTypeCode(code);
+  ASSERT_TRUE(type.ok()) << type.status();
+  EXPECT_EQ(type->size, sizeof(std::array<std::array<int32_t, 0>, 3>));
+}
+
 TEST(TypeTreeTest, WhatIsNoCodeIsRefused) {
   for (const char* bad : {"", "x", "u3", "u", "f2", "[u8", "{u8}", "(u8", "<8@0:u8", "<8@4:u8>", "<8@0:s>", "#:u8", "vv",
-                          "[v]", "u8 ", "#99999999999:u8", "<99999999999999999999@>"}) {
+                          "[v]", "u8 ", "#99999999999:u8", "<0@>", "<99999999999999999999@>"}) {
     EXPECT_FALSE(ParseTypeCode(bad).ok()) << bad;
   }
   EXPECT_FALSE(ParseTypeCode(std::string(5000, '?')).ok());

@@ -111,6 +111,7 @@ absl::Status MovedFrom() {
 }  // namespace
 
 struct Process::State {
+  const pid_t parent = getpid();
   pid_t pid = 0;
   UniqueFd pidfd;
   std::mutex mutex;
@@ -167,7 +168,8 @@ Process& Process::operator=(Process&& other) noexcept {
 }
 
 Process::~Process() {
-  if (state_ == nullptr || state_->Poll().has_value()) return;
+  // In a fork of the parent this is a copy: the child is not ours to end.
+  if (state_ == nullptr || getpid() != state_->parent || state_->Poll().has_value()) return;
   Kill().IgnoreError();
   Join().IgnoreError();
 }
@@ -198,6 +200,9 @@ std::optional<int> Process::exit_code() const {
 
 absl::Status Process::Send(int signal) const {
   if (state_ == nullptr) return MovedFrom();
+  if (getpid() != state_->parent) {
+    return MakeStatus(absl::StatusCode::kFailedPrecondition, "a process belongs to the process that started it");
+  }
   // Through the pidfd: it can only ever mean our child, also after the pid has been given to another process.
   if (syscall(SYS_pidfd_send_signal, state_->pidfd.get(), signal, nullptr, 0) != 0 && errno != ESRCH) {
     return ErrnoStatus(errno, absl::StrCat("cannot signal process ", state_->pid));

@@ -311,7 +311,7 @@ bool Barrier::broken() const {
 }
 
 bool Barrier::Change(uint64_t& seen, uint64_t wanted) {
-  // barrier.cycle (acquire and release); on failure acquire: the caller goes on with what it saw
+  // barrier.cycle (acq_rel); on failure acquire: the caller goes on with what it saw
   return state_.compare_exchange_strong(seen, wanted, std::memory_order_acq_rel, std::memory_order_acquire);
 }
 

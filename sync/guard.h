@@ -45,7 +45,9 @@ class [[nodiscard]] Guard final {
   Guard& operator=(const Guard&) = delete;
   // Destroying it in a thread of this process other than the one that acquired it is a broken invariant: that thread still has
   // the lock in its list, and only it can take it out. The process ends and says so.
-  ~Guard() { Drop(); }
+  ~Guard() {
+    if (lock_ != nullptr) Drop();
+  }
 
   // Releases now rather than at the end of the scope.
   // FailedPrecondition: not held, or acquired by another thread, or by the parent of this process; nothing was released then.

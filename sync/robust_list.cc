@@ -23,6 +23,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <new>
+
 #include "shoal/sync/check.h"
 #include "shoal/sync/status.h"
 
@@ -33,8 +35,6 @@ static_assert(sizeof(RobustListHead) == sizeof(robust_list_head), "the kernel's 
 static_assert(offsetof(RobustListHead, pending) == offsetof(robust_list_head, list_op_pending), "the kernel's struct");
 
 constexpr long kOffset = -static_cast<long>(offsetof(RobustWord, next));
-constexpr uintptr_t kBackLink = offsetof(RobustWord, next) - offsetof(RobustWord, previous);
-constexpr uintptr_t kPriorityInheriting = 1;
 
 // Before the page exists, nobody is in the epoch there is.
 constinit std::atomic<uint32_t> no_epoch{kNoEpoch};
@@ -46,13 +46,12 @@ constinit std::atomic<uint32_t> last_serial{0};
 std::atomic<uint32_t>* EpochWord() {
   static std::atomic<uint32_t>* const word = [] {
     const size_t size_bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-    void* const page = mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED) return static_cast<std::atomic<uint32_t>*>(nullptr);
-    if (madvise(page, size_bytes, MADV_WIPEONFORK) != 0) {
-      munmap(page, size_bytes);
+    void* const page = aligned_alloc(size_bytes, size_bytes);
+    if (page == nullptr || madvise(page, size_bytes, MADV_WIPEONFORK) != 0) {
+      free(page);
       return static_cast<std::atomic<uint32_t>*>(nullptr);
     }
-    return static_cast<std::atomic<uint32_t>*>(page);
+    return new (memset(page, 0, size_bytes)) std::atomic<uint32_t>(0);
   }();
   return word;
 }
@@ -87,16 +86,6 @@ struct EntriesOwner {
   bool in_use = false;
 };
 thread_local EntriesOwner entries_owner;
-
-uintptr_t EntryOf(const RobustWord& node) { return reinterpret_cast<uintptr_t>(&node.next); }
-uintptr_t HeadEntry(const Thread& self) { return reinterpret_cast<uintptr_t>(&self.head->first); }
-
-std::atomic<uintptr_t>& NextField(uintptr_t entry) {
-  return *reinterpret_cast<std::atomic<uintptr_t>*>(entry & ~kPriorityInheriting);
-}
-std::atomic<uintptr_t>& PreviousField(uintptr_t entry) {
-  return *reinterpret_cast<std::atomic<uintptr_t>*>((entry & ~kPriorityInheriting) - kBackLink);
-}
 
 // Our record of `entry`, or null if that is the head or somebody else's. The newest first: locks are mostly released last in,
 // first out.
@@ -171,22 +160,11 @@ absl::Status MakeRoom(Thread& self) {
                     "this thread holds 1000 locks: the kernel would not recover more if it died");
 }
 
-void Link(Thread& self, RobustWord& node) {
-  const uintptr_t head = HeadEntry(self);
-  // relaxed, all: this thread's own list; the kernel and glibc look at it on this thread's behalf. The fence keeps the order.
-  const uintptr_t first = self.head->first.load(std::memory_order_relaxed);
-  node.previous.store(head, std::memory_order_relaxed);
-  node.next.store(first, std::memory_order_relaxed);
-  PreviousField(first).store(EntryOf(node), std::memory_order_relaxed);  // relaxed: as above; the head has this field too
-  if (self.held != 0) {
-    if (Thread::Entry* const neighbour = FindOrNull(self, first)) neighbour->previous = EntryOf(node);
-  }
-  self.entries[self.held++] = {.node = &node, .previous = head, .next = first};
-  std::atomic_signal_fence(std::memory_order_seq_cst);  // seq_cst: the entry is complete before it is in the list
-  self.head->first.store(EntryOf(node), std::memory_order_relaxed);  // relaxed: as above
+void RememberInFront(Thread& self, uintptr_t neighbour, uintptr_t entry) {
+  if (Thread::Entry* const record = FindOrNull(self, neighbour)) record->previous = entry;
 }
 
-bool Unlink(Thread& self, RobustWord& node) {
+bool UnlinkAnywhere(Thread& self, RobustWord& node) {
   Thread::Entry* const mine = FindOrNull(self, EntryOf(node));
   SHOAL_CHECK(mine != nullptr, "a thread releases only what it holds");
   const uintptr_t head = HeadEntry(self);
@@ -213,7 +191,7 @@ bool Unlink(Thread& self, RobustWord& node) {
   std::atomic_signal_fence(std::memory_order_seq_cst);  // seq_cst: out of the list before the word is given up
 
   if (self.held > 1) {
-    if (Thread::Entry* const neighbour = FindOrNull(self, next)) neighbour->previous = previous;
+    RememberInFront(self, next, previous);
     if (Thread::Entry* const neighbour = FindOrNull(self, previous)) neighbour->next = next;
   }
   const int behind = self.held - 1 - static_cast<int>(mine - self.entries);

@@ -78,7 +78,7 @@ __attribute__((noinline, cold)) Thread& MeetThread();
 
 // This thread's record, filled in anew after a fork. A few nanoseconds.
 inline Thread& ThisThread() {
-  // acquire: robust.epoch, publishes the page. relaxed: the word changes only by a fork of this very thread.
+  // robust.epoch (acquire); then relaxed: the word changes only by a fork of this very thread
   const uint32_t epoch = process_epoch.load(std::memory_order_acquire)->load(std::memory_order_relaxed);
   if (__builtin_expect(this_thread.epoch != epoch, 0)) return MeetThread();
   return this_thread;
@@ -100,12 +100,61 @@ inline void ClearPending(Thread& self) {
   self.head->pending.store(0, std::memory_order_relaxed);  // relaxed: only this thread and the kernel on its behalf
 }
 
+// An entry of the list is the address of a word's `next` field, as glibc and the kernel have it.
+inline uintptr_t EntryOf(const RobustWord& node) { return reinterpret_cast<uintptr_t>(&node.next); }
+inline uintptr_t HeadEntry(const Thread& self) { return reinterpret_cast<uintptr_t>(&self.head->first); }
+
+inline constexpr uintptr_t kPriorityInheriting = 1;  // bit 0 of an entry of glibc's
+inline constexpr uintptr_t kBackLink = offsetof(RobustWord, next) - offsetof(RobustWord, previous);
+
+inline std::atomic<uintptr_t>& NextField(uintptr_t entry) {
+  return *reinterpret_cast<std::atomic<uintptr_t>*>(entry & ~kPriorityInheriting);
+}
+// The head has this field too.
+inline std::atomic<uintptr_t>& PreviousField(uintptr_t entry) {
+  return *reinterpret_cast<std::atomic<uintptr_t>*>((entry & ~kPriorityInheriting) - kBackLink);
+}
+
+// Tells our record of `neighbour`, if it is one of ours, that `entry` is now in front of it.
+void RememberInFront(Thread& self, uintptr_t neighbour, uintptr_t entry);
+
 // Puts `node`, just acquired, into this thread's list. REQUIRES: pending is `node.word`; self.held < self.room.
-void Link(Thread& self, RobustWord& node);
+inline void Link(Thread& self, RobustWord& node) {
+  const uintptr_t head = HeadEntry(self);
+  const uintptr_t entry = EntryOf(node);
+  // relaxed, all: this thread's own list; the kernel and glibc look at it on this thread's behalf. The fence keeps the order.
+  const uintptr_t first = self.head->first.load(std::memory_order_relaxed);
+  node.previous.store(head, std::memory_order_relaxed);
+  node.next.store(first, std::memory_order_relaxed);
+  PreviousField(first).store(entry, std::memory_order_relaxed);  // relaxed: as above
+  if (__builtin_expect(self.held != 0, 0)) RememberInFront(self, first, entry);
+  self.entries[self.held++] = {.node = &node, .previous = head, .next = first};
+  std::atomic_signal_fence(std::memory_order_seq_cst);          // seq_cst: the entry is complete before it is in the list
+  self.head->first.store(entry, std::memory_order_relaxed);     // relaxed: as above
+}
 
 // Takes `node` out again. Returns whether its shared links were what they should be; if not, they were not followed.
 // REQUIRES: this thread holds `node` and pending is `node.word`.
-bool Unlink(Thread& self, RobustWord& node);
+__attribute__((noinline)) bool UnlinkAnywhere(Thread& self, RobustWord& node);
+
+inline bool Unlink(Thread& self, RobustWord& node) {
+  const Thread::Entry& newest = self.entries[self.held - 1];
+  const uintptr_t head = HeadEntry(self);
+  // relaxed, all: this thread's own list. Only what was acquired last, by us and by glibc, and is intact, and alone.
+  if (__builtin_expect(self.held != 1 || newest.node != &node ||
+                           self.head->first.load(std::memory_order_relaxed) != EntryOf(node) ||
+                           node.previous.load(std::memory_order_relaxed) != head ||
+                           node.next.load(std::memory_order_relaxed) != newest.next,
+                       0)) {
+    return UnlinkAnywhere(self, node);
+  }
+  // relaxed, both: as above
+  self.head->first.store(newest.next, std::memory_order_relaxed);          // relaxed: as above
+  PreviousField(newest.next).store(head, std::memory_order_relaxed);       // relaxed: as above
+  std::atomic_signal_fence(std::memory_order_seq_cst);                     // seq_cst: out of the list before it is given up
+  self.held = 0;
+  return true;
+}
 
 // Makes room for one more entry: OK, or why there is none (Unimplemented, FailedPrecondition, ResourceExhausted).
 absl::Status MakeRoom(Thread& self);

@@ -56,7 +56,7 @@ constexpr int64_t kBackstopNanoseconds = 1'000'000'000;
 
 // A held lock is mostly released within the time that going to sleep takes. Measured by bench/sync; bounded, and none at all
 // where this thread may use one processor only: the owner cannot run while we spin.
-constexpr int kSpins = 100;
+constexpr int kSpins = 40;
 
 constinit std::atomic<uint64_t> backstops{0};
 
@@ -181,18 +181,6 @@ absl::Status AcquireSlow(Thread& self, RobustWord& lock, Deadline deadline, bool
     SetPending(self, lock.word);
     seen = lock.word.load(std::memory_order_relaxed);  // relaxed: the CAS decides
   }
-}
-
-bool Release(Thread& self, RobustWord& lock) {
-  SetPending(self, lock.word);
-  const bool intact = Unlink(self, lock);
-  uint32_t expected = self.tid;
-  // lock.handoff (release); on failure relaxed: the system call below releases
-  if (!lock.word.compare_exchange_strong(expected, 0, std::memory_order_release, std::memory_order_relaxed)) {
-    StoreAndWake(lock.word, 0, 1);  // lock.handoff (release): the kernel's store is a full barrier
-  }
-  ClearPending(self);
-  return intact;
 }
 
 uint64_t BackstopCount() { return backstops.load(std::memory_order_relaxed); }  // relaxed: a statistic

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "shoal/sync/deadline.h"
+#include "shoal/sync/futex.h"
 #include "shoal/sync/robust_list.h"
 
 namespace shoal::sync_internal {
@@ -50,7 +51,18 @@ inline absl::Status Acquire(Thread& self, RobustWord& lock, Deadline deadline, b
 
 // Gives it up, waking one sleeper if there are any. False: the shared links had been scribbled over (the lock is released).
 // REQUIRES: this thread holds it.
-bool Release(Thread& self, RobustWord& lock);
+inline bool Release(Thread& self, RobustWord& lock) {
+  SetPending(self, lock.word);
+  const bool intact = Unlink(self, lock);
+  uint32_t expected = self.tid;
+  // lock.handoff (release); on failure relaxed: the system call below releases
+  if (__builtin_expect(!lock.word.compare_exchange_strong(expected, 0, std::memory_order_release, std::memory_order_relaxed),
+                       0)) {
+    StoreAndWake(lock.word, 0, 1);  // lock.handoff (release): the kernel's store is a full barrier
+  }
+  ClearPending(self);
+  return intact;
+}
 
 inline bool HeldBy(const Thread& self, const RobustWord& lock) {
   // relaxed, both: only this thread makes the word equal to its own TID, or unequal again; in another pid namespace the same

@@ -25,7 +25,7 @@ namespace shoal::tests {
 namespace {
 
 constexpr long kTrapFlag = 0x100;
-constexpr int kPairs = 2;  // per k, how many j
+constexpr int64_t kPairs = 200;  // of an instruction of the victim and one of another party, when every k is taken
 
 // ---- stepping: this part runs in the victim ---------------------------------------------------------------------------------
 
@@ -352,13 +352,13 @@ class Chooser {
  public:
   explicit Chooser(const Points& points) : points_(points), random_(points.seed) {}
 
-  bool Takes(int64_t estimate) {
-    if (points_.sample == 0) return true;
-    return static_cast<int64_t>(random_() % static_cast<uint64_t>(std::max<int64_t>(estimate, 1))) < points_.sample;
-  }
+  bool Takes(int64_t estimate) { return points_.sample == 0 || TakesSome(points_.sample, estimate); }
+  bool TakesPair(int64_t estimate) { return TakesSome(points_.sample == 0 ? kPairs : points_.sample, estimate); }
   int64_t Below(int64_t bound) { return static_cast<int64_t>(random_() % static_cast<uint64_t>(std::max<int64_t>(bound, 1))); }
 
  private:
+  bool TakesSome(int64_t some, int64_t of) { return Below(of) < some; }
+
   Points points_;
   std::mt19937_64 random_;
 };
@@ -415,6 +415,8 @@ Tally KillAtEveryInstruction(const Operation& operation, const Points& points) {
     }
     length = step;
   }
+  int64_t paused_bound = 1024;
+  int64_t rescuer_bound = 1024;
   for (int64_t k = 0; k <= length; ++k) {
     if (chooser.Takes(length)) OneDeath(operation, shared, gate).Run(Kind::kPlain, k, 0, tally);
     if (operation.thief && chooser.Takes(length)) {
@@ -426,22 +428,16 @@ Tally KillAtEveryInstruction(const Operation& operation, const Points& points) {
       }
       fcntl(fds[0], F_SETFL, 0);
     }
-    // Pairs: every k, with some j; over all k every j is met.
-    if (operation.pause_first_sleeper && chooser.Takes(length)) {
-      int64_t bound = 1024;
-      for (int tries = 0; tries < kPairs; ++tries) {
-        const int64_t j = chooser.Below(bound);
-        const Reached reached = OneDeath(operation, shared, gate).Run(Kind::kPaused, k, j, tally);
-        if (reached.second_ended_before) bound = std::min(bound, std::max<int64_t>(j, 8));
-      }
+    // Pairs of k and j: a sample, for there are a hundred thousand of each operation.
+    if (operation.pause_first_sleeper && chooser.TakesPair(length)) {
+      const int64_t j = chooser.Below(paused_bound);
+      const Reached reached = OneDeath(operation, shared, gate).Run(Kind::kPaused, k, j, tally);
+      if (reached.second_ended_before) paused_bound = std::min(paused_bound, std::max<int64_t>(j, 64));
     }
-    if (operation.kill_rescuer_too && chooser.Takes(length)) {
-      int64_t bound = 1024;
-      for (int tries = 0; tries < kPairs; ++tries) {
-        const int64_t j = chooser.Below(bound);
-        const Reached reached = OneDeath(operation, shared, gate).Run(Kind::kRescuerToo, k, j, tally);
-        if (reached.second_ended_before) bound = std::min(bound, std::max<int64_t>(j, 8));
-      }
+    if (operation.kill_rescuer_too && chooser.TakesPair(length)) {
+      const int64_t j = chooser.Below(rescuer_bound);
+      const Reached reached = OneDeath(operation, shared, gate).Run(Kind::kRescuerToo, k, j, tally);
+      if (reached.second_ended_before) rescuer_bound = std::min(rescuer_bound, std::max<int64_t>(j, 64));
     }
   }
   close(fds[0]);

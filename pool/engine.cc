@@ -1,0 +1,763 @@
+#include "shoal/pool/engine.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <iterator>
+#include <span>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "shoal/ipc/codec.h"
+#include "shoal/ipc/type_tree.h"
+#include "shoal/plugins/abi.h"
+#include "shoal/pool/messages.h"
+#include "shoal/pool/quiet_thread.h"
+#include "shoal/pool/worker_program.h"
+#include "shoal/process/cpu_count.h"
+#include "shoal/sync/status.h"
+
+namespace shoal::pool_internal {
+namespace {
+
+using ipc_internal::Frame;
+using process_internal::ExitStatus;
+using shm_internal::UniqueFd;
+using sync_internal::ErrnoStatus;
+using sync_internal::MakeStatus;
+
+constexpr int kMaxWorkers = 1024;
+// After so many failed starts in a row no worker can be started, and the pool says so. A worker that was killed from outside
+// while it loaded (by somebody, or for want of memory) says little about the next one.
+constexpr int kMaxFailedStarts = 3;
+constexpr int kMaxKilledStarts = 30;
+
+// A worker gets about this much work ahead, so that it need not wait for the pool between short tasks, and so that little waits
+// behind a long one.
+constexpr double kAheadNanoseconds = 1e6;
+constexpr size_t kMostAhead = 1024;
+
+// If a task turns out to be this long while another worker has nothing to do, what waits behind it goes to the other.
+constexpr int64_t kPatienceNanoseconds = 2'000'000;
+
+// How long the leader gives its processor away before it sleeps for good. As long as it does, workers need no system call to
+// be heard. Bounded in time, because on a machine with idle processors yielding is spinning.
+constexpr int64_t kYieldNanoseconds = 30'000;
+
+// How long workers may take to finish after they were told to.
+constexpr absl::Duration kStopGrace = absl::Seconds(5);
+
+std::string_view Text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+absl::string_view View(std::string_view text) { return {text.data(), text.size()}; }
+
+absl::Status Nonsense(absl::string_view what) {
+  return MakeStatus(absl::StatusCode::kDataLoss, absl::StrCat("a worker wrote bytes that make no sense: ", what));
+}
+
+}  // namespace
+
+// ---- birth ----------------------------------------------------------------------------------------------------------
+
+Engine::Engine(PoolOptions options)
+    : options_(std::move(options)), creator_(getpid()), keeper_([this] {
+        // The keeper's thread: a worker has ended, and may have died before it could wake anybody.
+        segment_->deaths().fetch_add(1, std::memory_order_release);  // pool.death (release): publishes the keeper's list
+        sync_internal::WakeAll(segment_->deaths());
+        const Lock lock(mutex_);
+        deaths_to_handle_ = true;
+        if (!leading_) background_.notify_one();
+      }) {}
+
+absl::StatusOr<std::shared_ptr<Engine>> Engine::Create(PoolOptions options) {
+  if (options.workers == 0) options.workers = CpuCount();
+  const auto invalid = [](const auto&... parts) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument, absl::StrCat(parts...));
+  };
+  if (options.workers < 0 || options.workers > kMaxWorkers) {
+    return invalid("a pool has 1 to ", kMaxWorkers, " workers, not ", options.workers);
+  }
+  if (options.plugins.empty()) return invalid("a pool needs at least one plug-in");
+  if (options.max_retries < 0) return invalid("max_retries is not negative, as ", options.max_retries, " is");
+  if (options.max_tasks_per_worker == 0) return invalid("max_tasks_per_worker is at least 1");
+  if (options.task_timeout <= absl::ZeroDuration()) return invalid("task_timeout is positive");
+  if (options.max_message_bytes == 0 || options.max_message_bytes > uint64_t{1} << 40) {
+    return invalid("max_message_bytes is 1 to 2^40, not ", options.max_message_bytes);
+  }
+  if (!sync_internal::FutexWaitvSupported()) {
+    return MakeStatus(absl::StatusCode::kUnimplemented,
+                      "this system lacks futex_waitv (Linux 5.16, or a container profile that denies it)");
+  }
+  std::shared_ptr<Engine> engine(new Engine(std::move(options)), &DeleteUnlessForked);
+  SHOAL_RETURN_IF_ERROR(engine->Start());
+  return engine;
+}
+
+absl::Status Engine::Start() {
+  parent_ = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, getpid(), 0)));
+  if (!parent_.valid()) return ErrnoStatus(errno, "cannot open a pidfd of this process");
+  SHOAL_ASSIGN_OR_RETURN(program_, OpenWorkerProgram());
+
+  // Address space is reserved for all workers; memory is used for what they touch.
+  const size_t limit = (size_t{1} << 20) + static_cast<size_t>(options_.workers) * (size_t{512} << 10);
+  SHOAL_ASSIGN_OR_RETURN(segment_, Segment::Create({.limit_bytes = limit}));
+  SHOAL_ASSIGN_OR_RETURN(const size_t shared_offset, segment_->Allocate(sizeof(PoolShared), alignof(PoolShared)));
+  shared_ = segment_->At<PoolShared>(shared_offset);
+  plan_ = {.segment_descriptor = segment_->fd(),
+           .parent_descriptor = parent_.get(),
+           .program_descriptor = program_.get(),
+           .initializer = options_.initializer,
+           .plugins = options_.plugins,
+           .output_to_stderr = options_.worker_output_to_stderr,
+           .max_message_bytes = options_.max_message_bytes};
+  for (int i = 0; i < options_.workers; ++i) {
+    SHOAL_ASSIGN_OR_RETURN(WorkerSlot slot, WorkerSlot::Create(*segment_, shared_offset, options_.max_message_bytes));
+    slots_.push_back(std::move(slot));
+  }
+  SHOAL_RETURN_IF_ERROR(keeper_.Start());
+  background_thread_ = QuietThread("shoal-pool", [this] { Background(); });
+
+  // All at once: the first that is ready tells what the plug-ins offer.
+  Locked([this] { StartWorkers(); });
+  bool ready = false;
+  Await(
+      [&] {
+        ready = std::any_of(slots_.begin(), slots_.end(),
+                            [](const WorkerSlot& slot) { return slot.state == WorkerSlot::State::kReady; });
+        return ready || !broken_.ok();
+      },
+      absl::InfiniteDuration());
+  if (ready) return absl::OkStatus();
+  absl::Status why;
+  Locked([&] { why = broken_; });
+  return why;
+}
+
+void Engine::DeleteUnlessForked(Engine* engine) {
+  if (getpid() == engine->creator_) delete engine;
+}
+
+Engine::~Engine() {
+  if (!background_thread_.joinable()) return;
+  Close().IgnoreError();
+  Join(absl::InfiniteDuration()).IgnoreError();
+  {
+    const Lock lock(mutex_);
+    stop_background_ = true;
+    background_.notify_all();
+  }
+  background_thread_.join();
+}
+
+// ---- what users call ------------------------------------------------------------------------------------------------
+
+absl::Status Engine::WhyNotOpen() const {
+  if (getpid() != creator_) {
+    return MakeStatus(absl::StatusCode::kFailedPrecondition, "a pool belongs to the process that made it, not to a fork of it");
+  }
+  if (terminated_) return MakeStatus(absl::StatusCode::kFailedPrecondition, "the pool was terminated");
+  if (closed_) return MakeStatus(absl::StatusCode::kFailedPrecondition, "the pool was closed");
+  return broken_;
+}
+
+void Engine::Add(const std::shared_ptr<Job>& job, size_t items) {
+  if (items == 0) return;
+  Lock lock(mutex_);
+  const size_t first = job->size_;
+  job->size_ += items;
+  job->unfinished_ += items;
+  unfinished_ += items;
+  jobs_.try_emplace(job.get(), job);
+  if (const absl::Status closed = WhyNotOpen(); !closed.ok()) {
+    job->next_ = job->size_;
+    for (size_t item = first; item < job->size_; ++item) Finish(*job, item, {.status = closed});
+  } else {
+    has_timeouts_ = has_timeouts_ || job->options.timeout < absl::InfiniteDuration();
+    Enqueue(*job);
+    if (Dispatch() && leading_ && job->options.timeout < absl::InfiniteDuration()) {
+      shared_->bell.Ring();  // the leader sleeps with a deadline computed without this task
+    }
+  }
+  if (!leading_ && followers_ == 0) background_.notify_one();
+  TellLeader();
+  RunCallbacks(lock);
+}
+
+bool Engine::Cancel(Job& job) {
+  Lock lock(mutex_);
+  if (job.next_ != 0 || job.size_ != 1 || job.unfinished_ != 1) return false;
+  job.next_ = 1;
+  std::erase(queue_, &job);
+  job.queued_ = false;
+  Finish(job, 0, {.status = MakeStatus(absl::StatusCode::kCancelled, "the task was cancelled before a worker had it")});
+  TellLeader();
+  RunCallbacks(lock);
+  return true;
+}
+
+bool Engine::Await(const std::function<bool()>& done, absl::Duration timeout) {
+  const Deadline deadline = Deadline::After(timeout);
+  if (getpid() != creator_) return done();
+  Lock lock(mutex_);
+  for (;;) {
+    if (done()) return true;
+    if (!leading_) {
+      leading_ = true;
+      Lead(lock, done, deadline);
+      PassTheLead(lock);
+      RunCallbacks(lock);
+      if (done()) return true;
+      if (deadline.passed()) return false;
+      continue;
+    }
+    if (deadline.passed()) return false;
+    ++followers_;
+    if (deadline.infinite()) {
+      changed_.wait(lock);
+    } else {
+      changed_.wait_for(lock, std::chrono::nanoseconds(std::max<int64_t>(0, deadline.nanoseconds() - Deadline::Now())));
+    }
+    --followers_;
+  }
+}
+
+void Engine::Locked(const std::function<void()>& look) {
+  const Lock lock(mutex_);
+  look();
+}
+
+absl::Status Engine::Close() {
+  const Lock lock(mutex_);
+  if (getpid() != creator_) return WhyNotOpen();
+  closed_ = true;
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Join(absl::Duration timeout) {
+  if (getpid() != creator_) return WhyNotOpen();
+  {
+    const Lock lock(mutex_);
+    if (!closed_ && !terminated_) {
+      return MakeStatus(absl::StatusCode::kFailedPrecondition, "join a pool after closing or terminating it");
+    }
+  }
+  const Deadline deadline = Deadline::After(timeout);
+  const auto late = [] {
+    return MakeStatus(absl::StatusCode::kDeadlineExceeded, "the pool still works: the timeout of Join passed");
+  };
+  if (!Await([this] { return unfinished_ == 0; }, timeout)) return late();
+  Locked([this] {
+    stopping_ = true;
+    for (WorkerSlot& slot : slots_) {
+      if (slot.state == WorkerSlot::State::kReady) {
+        if (!slot.Stop().ok()) slot.Kill(WorkerSlot::Fate::kNonsense);
+      } else if (slot.state == WorkerSlot::State::kStarting) {
+        slot.Kill(WorkerSlot::Fate::kTerminated);
+      }
+    }
+  });
+  const auto vacant = [this] {
+    return std::all_of(slots_.begin(), slots_.end(),
+                       [](const WorkerSlot& slot) { return slot.state == WorkerSlot::State::kVacant; });
+  };
+  if (!Await(vacant, std::min(deadline.Remaining(), kStopGrace))) {
+    if (deadline.passed()) return late();
+    // A worker that hangs in an exit handler has nothing of anybody's: its tasks are done.
+    Locked([this] {
+      for (WorkerSlot& slot : slots_) slot.Kill(WorkerSlot::Fate::kTerminated);
+    });
+    if (!Await(vacant, deadline.Remaining())) return late();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Engine::Terminate() {
+  if (getpid() != creator_) return WhyNotOpen();
+  {
+    Lock lock(mutex_);
+    terminated_ = true;
+    stopping_ = true;
+    for (WorkerSlot& slot : slots_) slot.Kill(WorkerSlot::Fate::kTerminated);
+    FinishAll(MakeStatus(absl::StatusCode::kCancelled, "the pool was terminated"));
+    TellLeader();
+    RunCallbacks(lock);
+  }
+  return Join(absl::InfiniteDuration());
+}
+
+PoolStats Engine::Stats() {
+  const Lock lock(mutex_);
+  PoolStats stats{.workers = {}, .pending = unfinished_, .done = tasks_done_, .retried = tasks_retried_,
+                  .worker_deaths = deaths_};
+  for (const WorkerSlot& slot : slots_) {
+    if (slot.process.has_value()) stats.workers.push_back(slot.process->pid());
+  }
+  return stats;
+}
+
+// ---- leading --------------------------------------------------------------------------------------------------------
+
+// Looks after the workers until `done()`, the deadline, or a callback that must run first.
+// REQUIRES: leading_, set by this thread.
+void Engine::Lead(Lock& lock, const std::function<bool()>& done, Deadline deadline) {
+  const auto enough = [&] { return done() || !callbacks_.empty() || deadline.passed(); };
+  int64_t idle_since = 0;
+  for (;;) {
+    // pool.death (acquire): whatever the keeper noted before this count is seen by HandleEnded
+    const uint32_t deaths = segment_->deaths().load(std::memory_order_acquire);
+    const bool progress = Pump();
+    if (enough()) return;
+    if (progress) {
+      idle_since = 0;
+      continue;
+    }
+    const int64_t now = Deadline::Now();
+    if (idle_since == 0) idle_since = now;
+    if (now - idle_since < kYieldNanoseconds) {
+      lock.unlock();
+      sched_yield();
+      lock.lock();
+      if (enough()) return;
+      continue;
+    }
+    shared_->bell.Arm();
+    if (Pump() || enough()) {  // what came before the bell was armed rang for nobody
+      shared_->bell.Disarm();
+      if (enough()) return;
+      continue;
+    }
+    const Deadline until = Deadline::Earlier(deadline, NextDeadline());
+    lock.unlock();
+    shared_->bell.Sleep(segment_->deaths(), deaths, until);
+    lock.lock();
+    if (enough()) return;
+    idle_since = 0;
+  }
+}
+
+// The lead is free again: whoever waits takes it, or the background thread if somebody must.
+void Engine::PassTheLead(Lock&) {
+  leading_ = false;
+  if (followers_ > 0) {
+    changed_.notify_all();
+  } else if (unfinished_ > 0 || deaths_to_handle_) {
+    background_.notify_one();
+  }
+}
+
+void Engine::Background() {
+  Lock lock(mutex_);
+  for (;;) {
+    background_.wait(lock, [this] {
+      return stop_background_ || (!leading_ && followers_ == 0 && (unfinished_ > 0 || deaths_to_handle_));
+    });
+    if (stop_background_) return;
+    leading_ = true;
+    deaths_to_handle_ = false;
+    Lead(lock, [this] { return unfinished_ == 0 || followers_ > 0; }, Deadline::Infinite());
+    PassTheLead(lock);
+    RunCallbacks(lock);
+  }
+}
+
+// Followers look again when something has happened that one of them may wait for.
+void Engine::TellFollowers() {
+  if (std::exchange(news_, false) && followers_ > 0) changed_.notify_all();
+}
+
+// The same for the leader, from a thread that does not lead: it may sleep.
+void Engine::TellLeader() {
+  if (leading_ && news_) shared_->bell.Ring();
+  TellFollowers();
+}
+
+// Runs the callbacks that are due, without the lock.
+void Engine::RunCallbacks(Lock& lock) {
+  while (!callbacks_.empty()) {
+    const std::vector<std::shared_ptr<Job>> due = std::exchange(callbacks_, {});
+    lock.unlock();
+    for (const std::shared_ptr<Job>& job : due) job->AfterFinish();
+    lock.lock();
+  }
+}
+
+// Does everything that can be done without waiting. Returns whether anything came in.
+bool Engine::Pump() {
+  bool progress = HandleEnded();
+  for (WorkerSlot& slot : slots_) {
+    if (slot.state != WorkerSlot::State::kVacant) progress = Receive(slot) || progress;
+  }
+  if (has_timeouts_) HandleLateTasks();
+  Dispatch();
+  HandleWaitingTasks();
+  TellFollowers();
+  return progress;
+}
+
+// ---- workers --------------------------------------------------------------------------------------------------------
+
+void Engine::StartWorkers() {
+  for (size_t i = 0; i < slots_.size() && !stopping_ && broken_.ok(); ++i) {
+    WorkerSlot& slot = slots_[i];
+    if (slot.state != WorkerSlot::State::kVacant) continue;
+    if (const absl::Status started = slot.Start(plan_); started.ok()) {
+      keeper_.Watch(slot.process->sentinel(), static_cast<int>(i));
+    } else {
+      NoteFailedStart(started, /*killed=*/false);
+    }
+  }
+}
+
+void Engine::NoteFailedStart(const absl::Status& why, bool killed) {
+  (killed ? killed_starts_ : failed_starts_) += 1;
+  // Before any worker has been ready there is no reason to hope: the same program and plug-ins will fail again.
+  const int most = functions_known_ ? kMaxFailedStarts : 1;
+  if (failed_starts_ >= most || killed_starts_ >= kMaxKilledStarts) Break(why);
+}
+
+void Engine::Break(const absl::Status& why) {
+  if (!broken_.ok()) return;
+  broken_ = why;
+  stopping_ = true;
+  for (WorkerSlot& slot : slots_) slot.Kill(WorkerSlot::Fate::kTerminated);
+  FinishAll(why);
+  news_ = true;
+}
+
+bool Engine::HandleEnded() {
+  const std::vector<int> ended = keeper_.TakeEnded();
+  for (const int index : ended) HandleEnd(slots_[static_cast<size_t>(index)]);
+  if (!ended.empty()) {
+    StartWorkers();
+    news_ = true;
+  }
+  return !ended.empty();
+}
+
+void Engine::HandleEnd(WorkerSlot& slot) {
+  if (!slot.process.has_value()) return;
+  const bool was_starting = slot.state == WorkerSlot::State::kStarting;
+  Receive(slot);  // what it published before it died counts; a refusal among it breaks the pool
+  const ExitStatus end = slot.process->exit_status().value_or(ExitStatus{});
+  const bool unasked = slot.fate != WorkerSlot::Fate::kTerminated && slot.state != WorkerSlot::State::kStopping;
+  if (unasked) ++deaths_;
+
+  if (was_starting && slot.state == WorkerSlot::State::kStarting) {
+    NoteFailedStart(MakeStatus(absl::StatusCode::kUnavailable,
+                               absl::StrCat(Describe(slot, end), " while it loaded ", options_.plugins.front(),
+                                            options_.plugins.size() > 1 ? " and others" : "")),
+                    /*killed=*/end == ExitStatus{.kind = ExitStatus::Kind::kSignalled, .value = SIGKILL});
+  }
+
+  const bool front_had_begun = slot.FrontHasBegun();
+  std::deque<InFlight> orphans = std::exchange(slot.in_flight, {});
+  if (front_had_begun && !orphans.empty()) {
+    const InFlight victim = orphans.front();
+    Job& job = *victim.job;
+    if (slot.fate == WorkerSlot::Fate::kOverran && slot.overran == victim.sequence) {
+      orphans.pop_front();
+      Finish(job, victim.item,
+             {.status = MakeStatus(absl::StatusCode::kDeadlineExceeded,
+                                   absl::StrCat(NameOf(job), " did not return within its deadline of ",
+                                                absl::FormatDuration(job.options.timeout), "; worker ",
+                                                slot.process->pid(), " was killed"))});
+    } else if (slot.fate != WorkerSlot::Fate::kOverran) {
+      const int deaths = ++job.deaths_[victim.item];
+      if (deaths > job.options.max_retries) {
+        orphans.pop_front();
+        Finish(job, victim.item,
+               {.status = MakeStatus(absl::StatusCode::kUnavailable,
+                                     absl::StrCat(Describe(slot, end), " while it ran ", NameOf(job),
+                                                  deaths > 1 ? absl::StrCat(" (attempt ", deaths, ")") : ""))});
+      } else {
+        ++tasks_retried_;
+      }
+    }
+  }
+  GiveBack(orphans);
+  slot.Vacate();
+}
+
+// Tasks that were handed out go back to where they came from, in their old order.
+void Engine::GiveBack(const std::deque<InFlight>& tasks) {
+  for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
+    task->job->again_.push_front(task->item);
+    Enqueue(*task->job);
+  }
+}
+
+bool Engine::SomebodyIsIdle() const {
+  return queue_.empty() && std::any_of(slots_.begin(), slots_.end(), [](const WorkerSlot& slot) {
+           return slot.in_flight.empty() && slot.may_take_tasks();
+         });
+}
+
+// Nothing waits behind a long task while somebody is idle.
+void Engine::HandleWaitingTasks() {
+  if (!SomebodyIsIdle()) return;
+  const int64_t now = Deadline::Now();
+  for (WorkerSlot& slot : slots_) {
+    if (slot.TakeBackTime(kPatienceNanoseconds).nanoseconds() > now) continue;
+    const double so_far = static_cast<double>(now - slot.front_since);
+    const absl::StatusOr<std::deque<InFlight>> taken = slot.TakeBack();
+    if (!taken.ok()) {
+      slot.Kill(WorkerSlot::Fate::kNonsense);
+    } else if (!taken->empty()) {
+      slot.nanoseconds_per_task = std::max(slot.nanoseconds_per_task, so_far);
+      GiveBack(*taken);
+    }
+  }
+  if (!queue_.empty()) Dispatch();
+}
+
+std::string Engine::Describe(const WorkerSlot& slot, const ExitStatus& end) const {
+  if (slot.fate == WorkerSlot::Fate::kNonsense) {
+    return absl::StrCat("worker ", slot.process->pid(), " wrote bytes that make no sense and was killed");
+  }
+  return absl::StrCat("worker ", slot.process->pid(), " ", end.Describe());
+}
+
+bool Engine::Receive(WorkerSlot& slot) {
+  size_t results = 0;
+  bool any = false;
+  for (;;) {
+    const absl::StatusOr<std::optional<Frame>> frame = slot.Receive();
+    const absl::Status status = !frame.ok()            ? frame.status()
+                                : !frame->has_value() ? absl::OkStatus()
+                                                       : HandleFrame(slot, **frame);
+    if (!status.ok()) {
+      slot.Kill(WorkerSlot::Fate::kNonsense);
+      break;
+    }
+    if (!frame->has_value()) break;
+    any = true;
+    if ((*frame)->header.kind >= kValue) ++results;
+  }
+  if (results > 0) {
+    const int64_t now = Deadline::Now();
+    const double each = static_cast<double>(now - slot.front_since) / static_cast<double>(results);
+    slot.nanoseconds_per_task =
+        slot.nanoseconds_per_task == 0 ? each : 0.5 * slot.nanoseconds_per_task + 0.5 * each;
+    slot.front_since = now;
+    if (slot.state == WorkerSlot::State::kReady && options_.max_tasks_per_worker.has_value() &&
+        slot.issued >= *options_.max_tasks_per_worker && slot.in_flight.empty()) {
+      if (!slot.Stop().ok()) slot.Kill(WorkerSlot::Fate::kNonsense);
+    }
+  }
+  slot.DoneReceiving();
+  return any;
+}
+
+absl::Status Engine::HandleFrame(WorkerSlot& slot, const Frame& frame) {
+  const std::string_view bytes = Text(frame.bytes);
+  const bool starting = slot.state == WorkerSlot::State::kStarting;
+  switch (frame.header.kind) {
+    case kHello:
+      return starting ? HandleHello(slot, bytes) : Nonsense("a second hello");
+    case kRefusal:
+      if (!starting) return Nonsense("a refusal after the hello");
+      slot.state = WorkerSlot::State::kStopping;
+      NoteFailedStart(MakeStatus(static_cast<absl::StatusCode>(frame.header.detail), View(bytes)), /*killed=*/false);
+      return absl::OkStatus();
+    case kValue:
+    case kFailure: {
+      if (slot.in_flight.empty() || slot.in_flight.front().sequence != frame.header.id) {
+        return slot.state == WorkerSlot::State::kDying ? absl::OkStatus() : Nonsense("a result nobody asked for");
+      }
+      if (frame.header.kind == kValue) {
+        FinishFront(slot, {.status = absl::OkStatus(), .bytes = bytes});
+      } else {
+        FinishFront(slot, {.status = FailureOf(NameOf(*slot.in_flight.front().job), bytes), .bytes = {}});
+      }
+      return absl::OkStatus();
+    }
+    default:
+      return Nonsense(absl::StrCat("a frame of kind ", frame.header.kind));
+  }
+}
+
+absl::Status Engine::HandleHello(WorkerSlot& slot, std::string_view bytes) {
+  Catalogue catalogue;
+  if (!ipc_internal::DecodeMessage(bytes, catalogue)) return Nonsense("its catalogue");
+  if (!functions_known_) {
+    for (auto& [name, signature, help] : catalogue) {
+      functions_.push_back({.name = std::move(name), .signature = std::move(signature), .help = std::move(help)});
+    }
+    functions_known_ = true;
+  } else {
+    const bool same = std::equal(
+        functions_.begin(), functions_.end(), catalogue.begin(), catalogue.end(), [](const auto& known, const auto& now) {
+          return known.name == std::get<0>(now) && known.signature == std::get<1>(now);
+        });
+    if (!same) {
+      Break(MakeStatus(absl::StatusCode::kFailedPrecondition,
+                       "a plug-in's file was replaced by one with other functions while the pool was at work"));
+      return absl::OkStatus();
+    }
+  }
+  slot.state = WorkerSlot::State::kReady;
+  slot.nanoseconds_per_task = 0;
+  failed_starts_ = 0;
+  killed_starts_ = 0;
+  news_ = true;
+  return absl::OkStatus();
+}
+
+void Engine::HandleLateTasks() {
+  bool any = false;
+  const int64_t now = Deadline::Now();
+  for (WorkerSlot& slot : slots_) {
+    if (slot.in_flight.empty()) continue;
+    any = any || slot.in_flight.front().job->options.timeout < absl::InfiniteDuration();
+    if (slot.state == WorkerSlot::State::kReady && slot.FrontDeadline().nanoseconds() <= now) {
+      slot.overran = slot.in_flight.front().sequence;
+      slot.Kill(WorkerSlot::Fate::kOverran);
+    }
+  }
+  has_timeouts_ = any || !queue_.empty();
+}
+
+sync_internal::Deadline Engine::NextDeadline() const {
+  Deadline next = Deadline::Infinite();
+  const bool somebody_is_idle = SomebodyIsIdle();
+  for (const WorkerSlot& slot : slots_) {
+    if (slot.state != WorkerSlot::State::kReady) continue;
+    next = Deadline::Earlier(next, slot.FrontDeadline());
+    if (somebody_is_idle) next = Deadline::Earlier(next, slot.TakeBackTime(kPatienceNanoseconds));
+  }
+  return next;
+}
+
+// ---- tasks ----------------------------------------------------------------------------------------------------------
+
+void Engine::Enqueue(Job& job) {
+  if (job.queued_ || job.ToIssue() == 0) return;
+  job.queued_ = true;
+  queue_.push_back(&job);
+}
+
+size_t Engine::WindowOf(const WorkerSlot& slot) const {
+  if (slot.nanoseconds_per_task <= 0) return 1;
+  return std::clamp<size_t>(static_cast<size_t>(kAheadNanoseconds / slot.nanoseconds_per_task), 1, kMostAhead);
+}
+
+// Hands out what the workers have room for. Returns whether anything was.
+bool Engine::Dispatch() {
+  bool any = false;
+  while (!queue_.empty()) {
+    WorkerSlot* idlest = nullptr;
+    size_t ready = 0;
+    for (WorkerSlot& slot : slots_) {
+      if (!slot.may_take_tasks()) continue;
+      if (options_.max_tasks_per_worker.has_value() && slot.issued >= *options_.max_tasks_per_worker) continue;
+      ++ready;
+      if (slot.in_flight.size() >= WindowOf(slot)) continue;
+      if (idlest == nullptr || slot.in_flight.size() < idlest->in_flight.size()) idlest = &slot;
+    }
+    if (idlest == nullptr) break;
+    // A share of what is left, so that all workers come to the end together.
+    const Job& job = *queue_.front();
+    const size_t share = (job.ToIssue() + 2 * ready - 1) / (2 * ready);
+    const size_t room = WindowOf(*idlest) - idlest->in_flight.size();
+    IssueSome(*idlest, std::max(job.options.chunk, std::min(share, room)));
+    any = true;
+  }
+  // A worker that has had its part of a large message may have room for the rest.
+  for (WorkerSlot& slot : slots_) {
+    if (slot.state == WorkerSlot::State::kVacant || slot.state == WorkerSlot::State::kDying) continue;
+    if (!slot.Flush().ok()) slot.Kill(WorkerSlot::Fate::kNonsense);
+  }
+  return any;
+}
+
+// Hands up to `most` items of the first job to a worker, and lets it see them.
+void Engine::IssueSome(WorkerSlot& slot, size_t most) {
+  const std::shared_ptr<Job> held = jobs_.at(queue_.front());  // until this call is over
+  Job& job = *held;
+  if (options_.max_tasks_per_worker.has_value()) {
+    most = static_cast<size_t>(std::min<uint64_t>(most, *options_.max_tasks_per_worker - slot.issued));
+  }
+  for (; most > 0 && job.ToIssue() > 0 && slot.may_take_tasks(); --most) {
+    const size_t item = job.TakeItem();
+    scratch_.clear();
+    job.Encode(item, scratch_);
+    if (scratch_.size() > options_.max_message_bytes) {
+      Finish(job, item,
+             {.status = MakeStatus(absl::StatusCode::kResourceExhausted,
+                                   absl::StrCat("the arguments have ", scratch_.size(), " bytes; the limit is ",
+                                                options_.max_message_bytes))});
+      continue;
+    }
+    if (!slot.Issue({.job = &job, .item = item}, scratch_).ok()) {
+      slot.Kill(WorkerSlot::Fate::kNonsense);
+      break;
+    }
+  }
+  if (scratch_.capacity() > (size_t{1} << 20)) scratch_ = {};
+  if (job.ToIssue() == 0) {
+    job.queued_ = false;
+    std::erase(queue_, &job);
+  } else if (queue_.size() > 1) {
+    // Jobs take turns, so that a short one need not wait for the end of a long one.
+    std::rotate(queue_.begin(), std::next(queue_.begin()), queue_.end());
+  }
+  if (!slot.Flush().ok()) slot.Kill(WorkerSlot::Fate::kNonsense);
+}
+
+void Engine::FinishFront(WorkerSlot& slot, const TaskOutcome& outcome) {
+  const InFlight task = slot.in_flight.front();
+  slot.in_flight.pop_front();
+  Finish(*task.job, task.item, outcome);
+}
+
+void Engine::Finish(Job& job, size_t item, const TaskOutcome& outcome) {
+  job.Finish(item, outcome);
+  --job.unfinished_;
+  --unfinished_;
+  ++tasks_done_;
+  news_ = true;
+  if (job.unfinished_ == 0) {
+    const auto held = jobs_.find(&job);
+    if (job.WantsAfterFinish()) callbacks_.push_back(held->second);
+    jobs_.erase(held);  // may be the last to hold it
+  }
+}
+
+// Ends every task, wherever it is. The workers that have some are killed by the caller.
+void Engine::FinishAll(const absl::Status& status) {
+  for (WorkerSlot& slot : slots_) {
+    for (const InFlight& task : std::exchange(slot.in_flight, {})) Finish(*task.job, task.item, {.status = status});
+  }
+  for (Job* const job : std::exchange(queue_, {})) {
+    const std::shared_ptr<Job> held = jobs_.at(job);  // until the loop is over
+    job->queued_ = false;
+    while (job->ToIssue() > 0) Finish(*job, job->TakeItem(), {.status = status});
+  }
+}
+
+absl::Status Engine::FailureOf(std::string_view function, std::string_view bytes) const {
+  FailureMessage failure;
+  if (!ipc_internal::DecodeMessage(bytes, failure)) return Nonsense("a failure");
+  switch (failure.kind) {
+    case SHOAL_FAILURE_EXCEPTION:
+      // Not made by us: the function's own, like the status it might have returned.
+      return absl::UnknownError(
+          absl::StrCat(View(function), " threw ", failure.type, failure.message.empty() ? "" : ": ", failure.message));
+    case SHOAL_FAILURE_STATUS: {
+      const bool known = failure.code > 0 && failure.code <= static_cast<int>(absl::StatusCode::kUnauthenticated);
+      return absl::Status(known ? static_cast<absl::StatusCode>(failure.code) : absl::StatusCode::kUnknown, failure.message);
+    }
+    case kTooLarge:
+      return MakeStatus(absl::StatusCode::kResourceExhausted, failure.message);
+    default:
+      return MakeStatus(absl::StatusCode::kInvalidArgument, absl::StrCat(View(function), ": ", failure.message));
+  }
+}
+
+}  // namespace shoal::pool_internal

@@ -1,0 +1,147 @@
+#include "shoal/pool/worker_slot.h"
+
+#include <algorithm>
+#include <atomic>
+#include <span>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "shoal/ipc/byte_ring.h"
+#include "shoal/sync/deadline.h"
+#include "shoal/sync/status.h"
+
+namespace shoal::pool_internal {
+namespace {
+
+using sync_internal::Deadline;
+
+// Of each of a worker's two rings. Larger messages pass through in pieces; more would only hold more small ones.
+constexpr size_t kRingBytes = size_t{128} << 10;
+
+}  // namespace
+
+absl::StatusOr<WorkerSlot> WorkerSlot::Create(const Segment& segment, size_t pool_shared_offset,
+                                              uint64_t max_message_bytes) {
+  WorkerSlot slot;
+  SHOAL_ASSIGN_OR_RETURN(slot.shared_offset_, segment.Allocate(sizeof(WorkerShared), alignof(WorkerShared)));
+  slot.shared_ = segment.At<WorkerShared>(slot.shared_offset_);
+  SHOAL_ASSIGN_OR_RETURN(slot.shared_->tasks, ipc_internal::AllocateRing(segment, kRingBytes));
+  SHOAL_ASSIGN_OR_RETURN(slot.shared_->results, ipc_internal::AllocateRing(segment, kRingBytes));
+  SHOAL_ASSIGN_OR_RETURN(slot.task_ring_, ipc_internal::ViewRing(segment, slot.shared_->tasks));
+  SHOAL_ASSIGN_OR_RETURN(slot.result_ring_, ipc_internal::ViewRing(segment, slot.shared_->results));
+  slot.shared_->pool_shared_offset = pool_shared_offset;
+  slot.shared_->max_message_bytes = max_message_bytes;
+  slot.max_message_bytes_ = max_message_bytes;
+  return slot;
+}
+
+absl::Status WorkerSlot::Start(const WorkerPlan& plan) {
+  // Nobody else uses the slot: the process that had it has been reaped. Starting the next one is the edge.
+  ipc_internal::ResetRing(task_ring_);
+  ipc_internal::ResetRing(result_ring_);
+  shared_->claim.store(0, std::memory_order_relaxed);  // relaxed: as above
+  tasks_ = ipc_internal::FrameSender(task_ring_);
+  results_ = ipc_internal::FrameReceiver(result_ring_, max_message_bytes_ + kRingBytes);
+
+  ProcessOptions options;
+  options.program = absl::StrCat("/proc/self/fd/", kProgramDescriptor);
+  options.name = "shoal-worker";
+  options.arguments = {absl::StrCat(shared_offset_), plan.initializer};
+  options.arguments.insert(options.arguments.end(), plan.plugins.begin(), plan.plugins.end());
+  options.inherited_descriptors = {plan.segment_descriptor, plan.parent_descriptor, plan.program_descriptor};
+  options.output_to_stderr = plan.output_to_stderr;
+  options.blocks_interrupt = true;
+  SHOAL_ASSIGN_OR_RETURN(process, Process::Start(options));
+  state = State::kStarting;
+  fate = Fate::kUnexpected;
+  overran = 0;
+  took_back_behind_ = 0;
+  issued = 0;
+  return absl::OkStatus();
+}
+
+absl::Status WorkerSlot::Issue(const InFlight& task, std::string_view arguments) {
+  ++issued;
+  if (in_flight.empty()) front_since = Deadline::Now();
+  in_flight.push_back({.job = task.job, .item = task.item, .sequence = issued});
+  const uint32_t timed = task.job->options.timeout < absl::InfiniteDuration() ? kTimed : 0;
+  return tasks_.Append({.kind = kTask, .detail = task.job->options.function | timed, .id = issued},
+                       std::as_bytes(std::span(arguments.data(), arguments.size())));
+}
+
+absl::Status WorkerSlot::Stop() {
+  state = State::kStopping;
+  SHOAL_RETURN_IF_ERROR(tasks_.Append({.kind = kStop}, {}));
+  return Flush();
+}
+
+absl::Status WorkerSlot::Flush() {
+  SHOAL_ASSIGN_OR_RETURN(bool news, tasks_.Publish());
+  if (!tasks_.drained()) {
+    tasks_.AskForRoom();
+    // The worker may have made room just before it could see that we ask: look once more. From now on it rings.
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // seq_cst: store→load with FrameReceiver::Release
+    SHOAL_ASSIGN_OR_RETURN(const bool more, tasks_.Publish());
+    news = news || more;
+  }
+  if (news) shared_->bell.Ring();
+  return absl::OkStatus();
+}
+
+void WorkerSlot::DoneReceiving() {
+  if (results_.Release()) shared_->bell.Ring();
+}
+
+void WorkerSlot::Kill(Fate why) {
+  if (state == State::kVacant || state == State::kDying) return;
+  state = State::kDying;
+  fate = why;
+  process->Kill().IgnoreError();  // it may have ended already
+}
+
+void WorkerSlot::Vacate() {
+  process.reset();
+  in_flight.clear();
+  state = State::kVacant;
+}
+
+bool WorkerSlot::FrontHasBegun() const {
+  const uint64_t claim = shared_->claim.load(std::memory_order_acquire);  // claim.begin (acquire)
+  return !in_flight.empty() && (claim & ~kClosed) == in_flight.front().sequence;
+}
+
+sync_internal::Deadline WorkerSlot::TakeBackTime(int64_t patience_nanoseconds) const {
+  const bool due = state == State::kReady && in_flight.size() > 1 && in_flight.front().sequence != took_back_behind_;
+  return due ? Deadline::AtNanoseconds(front_since + patience_nanoseconds) : Deadline::Infinite();
+}
+
+absl::StatusOr<std::deque<InFlight>> WorkerSlot::TakeBack() {
+  took_back_behind_ = in_flight.front().sequence;
+  uint64_t begun = shared_->claim.load(std::memory_order_acquire);  // claim.begin (acquire)
+  // Closed: what was taken back before has not even been skipped yet. Begun another meanwhile: the worker goes on, no hurry.
+  // relaxed on failure: nothing follows from it
+  if ((begun & kClosed) != 0 || !shared_->claim.compare_exchange_strong(begun, begun | kClosed, std::memory_order_acquire,
+                                                                        std::memory_order_relaxed)) {
+    return std::deque<InFlight>();
+  }
+  std::deque<InFlight> taken;
+  while (!in_flight.empty() && in_flight.back().sequence > begun) {
+    taken.push_front(in_flight.back());
+    in_flight.pop_back();
+  }
+  SHOAL_RETURN_IF_ERROR(tasks_.Append({.kind = kResume}, {}));
+  SHOAL_RETURN_IF_ERROR(Flush());
+  return taken;
+}
+
+sync_internal::Deadline WorkerSlot::FrontDeadline() const {
+  if (in_flight.empty()) return Deadline::Infinite();
+  const absl::Duration timeout = in_flight.front().job->options.timeout;
+  if (timeout == absl::InfiniteDuration()) return Deadline::Infinite();
+  // relaxed: ordered by the load in FrontHasBegun. A moment in the future is nonsense from a worker that has gone wrong.
+  const int64_t begun = FrontHasBegun() ? std::min(shared_->started_at.load(std::memory_order_relaxed), Deadline::Now())
+                                        : front_since;
+  return Deadline::AtNanoseconds(begun + absl::ToInt64Nanoseconds(timeout));
+}
+
+}  // namespace shoal::pool_internal
