@@ -41,11 +41,11 @@ class Barrier final {
   Barrier& operator=(const Barrier&) = delete;
 
   // Returns the arrival index, 0 to parties() - 1, each to exactly one party of a cycle.
-  absl::StatusOr<int> Wait(absl::Duration timeout = absl::InfiniteDuration());
+  [[nodiscard]] absl::StatusOr<int> Wait(absl::Duration timeout = absl::InfiniteDuration());
 
   // The same; the last to come runs `action` before anybody goes on. If the action throws, the barrier breaks, the others get
   // Aborted, and the exception goes to the caller.
-  absl::StatusOr<int> Wait(Action action, absl::Duration timeout = absl::InfiniteDuration());
+  [[nodiscard]] absl::StatusOr<int> Wait(Action action, absl::Duration timeout = absl::InfiniteDuration());
 
   // Breaks the barrier: all who wait, and all who come until Reset, get Aborted.
   void Abort();

@@ -25,7 +25,7 @@ class BoundedSemaphore final {
   BoundedSemaphore(const BoundedSemaphore&) = delete;
   BoundedSemaphore& operator=(const BoundedSemaphore&) = delete;
 
-  absl::Status Acquire(absl::Duration timeout = absl::InfiniteDuration()) {
+  [[nodiscard]] absl::Status Acquire(absl::Duration timeout = absl::InfiniteDuration()) {
     if (permits_.TryTake()) return absl::OkStatus();
     if (initial_ == kInvalid) return Invalid();
     return permits_.Take(sync_internal::Deadline::After(timeout));

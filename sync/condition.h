@@ -41,10 +41,10 @@ class Condition final {
 
   // Gives the lock up (an RLock at all its levels), waits for a notification or the timeout, takes the lock again (at all its
   // levels, and however long that takes), and returns OK if notified. A timeout of zero or less returns at once.
-  absl::Status Wait(Guard& held, absl::Duration timeout = absl::InfiniteDuration());
+  [[nodiscard]] absl::Status Wait(Guard& held, absl::Duration timeout = absl::InfiniteDuration());
 
   // Waits until `predicate`, evaluated with the lock held, is true, or the timeout has passed and it still is not.
-  absl::Status Wait(Guard& held, absl::FunctionRef<bool()> predicate, absl::Duration timeout = absl::InfiniteDuration());
+  [[nodiscard]] absl::Status Wait(Guard& held, absl::FunctionRef<bool()> predicate, absl::Duration timeout = absl::InfiniteDuration());
 
   // Notifies up to `n` of those who wait now; nobody, and that is no error, for n <= 0. Nothing is kept for later waiters.
   absl::Status Notify(Guard& held, int n = 1);

@@ -36,7 +36,7 @@ class Event final {
   bool IsSet() const {
     return (state_.load(std::memory_order_acquire) & kSet) != 0;  // event.set (acquire)
   }
-  absl::Status Wait(absl::Duration timeout = absl::InfiniteDuration());
+  [[nodiscard]] absl::Status Wait(absl::Duration timeout = absl::InfiniteDuration());
 
  private:
   static constexpr uint32_t kSet = 1;

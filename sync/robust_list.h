@@ -140,14 +140,13 @@ __attribute__((noinline)) bool UnlinkAnywhere(Thread& self, RobustWord& node);
 inline bool Unlink(Thread& self, RobustWord& node) {
   const Thread::Entry& newest = self.entries[self.held - 1];
   const uintptr_t head = HeadEntry(self);
-  // relaxed, all: this thread's own list. Only what was acquired last, by us and by glibc, and is intact, and alone.
-  if (__builtin_expect(self.held != 1 || newest.node != &node ||
-                           self.head->first.load(std::memory_order_relaxed) != EntryOf(node) ||
-                           node.previous.load(std::memory_order_relaxed) != head ||
-                           node.next.load(std::memory_order_relaxed) != newest.next,
-                       0)) {
-    return UnlinkAnywhere(self, node);
-  }
+  // relaxed, all: this thread's own list
+  const uintptr_t first = self.head->first.load(std::memory_order_relaxed);
+  const uintptr_t previous = node.previous.load(std::memory_order_relaxed);
+  const uintptr_t next = node.next.load(std::memory_order_relaxed);
+  const bool alone_in_front_and_intact = self.held == 1 && newest.node == &node && first == EntryOf(node) &&
+                                         previous == head && next == newest.next;
+  if (__builtin_expect(!alone_in_front_and_intact, 0)) return UnlinkAnywhere(self, node);
   // relaxed, both: as above
   self.head->first.store(newest.next, std::memory_order_relaxed);          // relaxed: as above
   PreviousField(newest.next).store(head, std::memory_order_relaxed);       // relaxed: as above

@@ -38,7 +38,7 @@ class Semaphore final {
   Semaphore(const Semaphore&) = delete;
   Semaphore& operator=(const Semaphore&) = delete;
 
-  absl::Status Acquire(absl::Duration timeout = absl::InfiniteDuration()) {
+  [[nodiscard]] absl::Status Acquire(absl::Duration timeout = absl::InfiniteDuration()) {
     if (permits_.TryTake()) return absl::OkStatus();
     if (invalid_ != 0) return Invalid();
     return permits_.Take(sync_internal::Deadline::After(timeout));
