@@ -391,7 +391,10 @@ Operation ConditionOperation(std::string name) {
   operation.warm = Warm;
   operation.rescuer = On(Produce<3>);
   operation.kill_rescuer_too = true;
-  operation.thief = Thief<Lock>();
+  operation.thief = [](void* shared, const Gate& gate) {
+    absl::StatusOr<Guard> guard = Enter(*static_cast<Room*>(shared));
+    gate.Hold();
+  };
   // A producer that died before its notification was sent has told nobody.
   operation.may_sleep = [](const void* shared, int) {
     const Room& room = In(shared);
