@@ -39,8 +39,10 @@ enum class FutexOutcome : uint8_t {
 // Sleeps while all words have their expected values, at most until `deadline`. The words are compared in the order given
 // and the sleeper is queued on each before the next is compared: put the beacon first.
 // REQUIRES: 1 to kMaxFutexWords expectations; FutexWaitvSupported().
-FutexOutcome SleepWhile(std::initializer_list<FutexExpectation> expectations, Deadline deadline);
-FutexOutcome SleepWhile(const FutexExpectation* expectations, int count, Deadline deadline);
+// With `woken_by`: the index of a word through which it was woken (the last, if there were several), -1 for no word.
+FutexOutcome SleepWhile(std::initializer_list<FutexExpectation> expectations, Deadline deadline,
+                        int* woken_by = nullptr);
+FutexOutcome SleepWhile(const FutexExpectation* expectations, int count, Deadline deadline, int* woken_by = nullptr);
 inline constexpr int kMaxFutexWords = 128;  // FUTEX_WAITV_MAX
 
 // Wakes at most `count` sleepers of `word`; returns how many were woken. Async-signal-safe.
@@ -51,6 +53,10 @@ int WakeAll(const FutexWord& word);
 // at no signal in between, so neither death nor a handler can separate the two. Async-signal-safe. The store is a full
 // barrier. Returns how many were woken.
 int StoreAndWake(FutexWord& word, uint32_t value, int count);
+
+// The same with `word |= bit` and with `word += 1` in the place of the store.
+int OrAndWake(FutexWord& word, uint32_t bit, int count);
+int IncrementAndWake(FutexWord& word, int count);
 
 // Whether the kernel has futex_waitv (Linux 5.16) and lets this process call it (some seccomp profiles do not).
 bool FutexWaitvSupported();

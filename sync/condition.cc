@@ -1,0 +1,157 @@
+// sync/condition.cc: who is told, and what a death leaves behind.
+//
+//  Everything but the sleep happens under the user's lock. There are three parts:
+//
+//  sequence_          + 1, and everybody woken, in one system call, by every notification. A waiter reads it before it gives the
+//                     lock up and sleeps only while it is unchanged: nothing is missed in between.
+//  notifications_     who may go on; see notifications.h. The woken decide under the lock; who has no token sleeps again.
+//  lock.deaths        owners that died with the lock in hand. If there is one more than when a waiter began to wait, it returns as
+//                     if notified: the dead one may have taken a token and been rolled back since.
+//
+//  EDGE: none of its own. All data is ordered by lock.handoff.
+//
+//  If the thread dies …                        the others see …
+//   in Wait, before it gives the lock up        the lock abandoned: its next owner counts the death, and whoever waits returns OK
+//   in Wait, the lock given up, not asleep      one waiter too many in the counts: at most a notification too many, later
+//   asleep                                      the same
+//   woken, with or without a notification       the token is still there, all others are awake and look; one takes it
+//     for it, the lock not yet taken
+//   woken through the beacon, dying itself      its list_op_pending is the beacon: the kernel wakes the next; when it asks for the
+//                                                 lock (list_op_pending is the lock's) it has nothing that others need
+//   after it took a token, holding the lock     the lock abandoned, the death counted: whoever waits returns OK
+//   in Notify, before the system call           the lock abandoned, and the kernel wakes one sleeper through the beacon
+//   in Notify, after it                         everybody woken
+
+#include "shoal/sync/condition.h"
+
+#include <climits>
+
+#include "shoal/sync/robust_list.h"
+#include "shoal/sync/robust_lock.h"
+#include "shoal/sync/status.h"
+
+namespace shoal {
+namespace {
+
+using sync_internal::Deadline;
+using sync_internal::FutexOutcome;
+using sync_internal::GuardAccess;
+using sync_internal::MakeStatus;
+using sync_internal::RobustWord;
+using sync_internal::Thread;
+
+constexpr int kBeaconIndex = 0;
+
+absl::Status TimedOut() {
+  // Made once, so that a timeout allocates nothing.
+  static const absl::Status* const status =
+      new absl::Status(MakeStatus(absl::StatusCode::kDeadlineExceeded, "not notified in time"));
+  return *status;
+}
+
+}  // namespace
+
+absl::Status Condition::Wait(Guard& held, absl::Duration timeout) { return WaitUntil(held, Deadline::After(timeout)); }
+
+absl::Status Condition::Wait(Guard& held, absl::FunctionRef<bool()> predicate, absl::Duration timeout) {
+  const Deadline deadline = Deadline::After(timeout);
+  SHOAL_RETURN_IF_ERROR(CheckGuard(held));
+  while (!predicate()) {
+    absl::Status status = WaitUntil(held, deadline);
+    if (status.ok()) continue;
+    // The predicate may have come true without a notification; without the lock it must not be looked at.
+    if (absl::IsDeadlineExceeded(status) && held.held() && predicate()) return absl::OkStatus();
+    return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Condition::Notify(Guard& held, int n) {
+  SHOAL_RETURN_IF_ERROR(CheckGuard(held));
+  if (n <= 0) return absl::OkStatus();
+  Thread& self = sync_internal::ThisThread();
+  NotifyAllAfterDeath(self, *GuardAccess::LockOrNull(held));
+  SetPending(self, beacon_);
+  if (notifications_.Notify(static_cast<uint32_t>(n))) WakeSleepers(self);
+  ClearPending(self);
+  return absl::OkStatus();
+}
+
+absl::Status Condition::NotifyAll(Guard& held) { return Notify(held, INT_MAX); }
+
+absl::Status Condition::CheckGuard(const Guard& held) {
+  if (!GuardAccess::HeldByThisThread(held)) {
+    return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                      held.held() ? "this guard was acquired by another thread, or by the parent of this process"
+                                  : "this guard holds no lock");
+  }
+  const int64_t distance =
+      reinterpret_cast<intptr_t>(GuardAccess::LockOrNull(held)) - reinterpret_cast<intptr_t>(this);
+  int64_t known = lock_distance_.load(std::memory_order_relaxed);  // relaxed: a number that changes once
+  // relaxed: as above
+  if (known == 0 && lock_distance_.compare_exchange_strong(known, distance, std::memory_order_relaxed)) known = distance;
+  if (known == distance) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kFailedPrecondition, "this condition is used with another lock");
+}
+
+absl::Status Condition::WaitUntil(Guard& held, Deadline deadline) {
+  SHOAL_RETURN_IF_ERROR(CheckGuard(held));
+  if (deadline.poll_once()) return TimedOut();  // nobody can notify a waiter that keeps the lock
+  Thread& self = sync_internal::ThisThread();
+  RobustWord& lock = *GuardAccess::LockOrNull(held);
+  NotifyAllAfterDeath(self, lock);
+
+  const uint64_t ticket = notifications_.Register();
+  const uint32_t depth = lock.depth;
+  const uint32_t deaths = lock.deaths.load(std::memory_order_relaxed);  // relaxed: guarded by the lock
+  for (;;) {
+    const uint32_t sequence = sequence_.load(std::memory_order_relaxed);  // relaxed: guarded by the lock
+    lock.depth = 0;
+    GuardAccess::SetNotHeld(held);
+    sync_internal::Release(self, lock);
+
+    SetPending(self, beacon_);
+    int woken_by = -1;
+    const FutexOutcome outcome =
+        sync_internal::SleepWhile({{&beacon_, 0}, {&sequence_, sequence}}, deadline, &woken_by);
+    bool owner_died = false;
+    absl::Status taken = sync_internal::Acquire(self, lock, Deadline::Infinite(), &owner_died);
+    if (!taken.ok()) {
+      ClearPending(self);
+      return taken;
+    }
+    lock.depth = depth;
+    GuardAccess::SetHeld(held, lock, owner_died);
+
+    // A death through the beacon may hide behind an ordinary wake, but then everybody has been woken and looks, as we do.
+    if (woken_by == kBeaconIndex) {
+      deaths_seen_ = lock.deaths.load(std::memory_order_relaxed) - 1;  // relaxed: guarded by the lock
+    }
+    NotifyAllAfterDeath(self, lock);
+    if (notifications_.Take(ticket)) return absl::OkStatus();
+    if (lock.deaths.load(std::memory_order_relaxed) != deaths) {  // relaxed: guarded by the lock
+      notifications_.Leave(ticket);
+      return absl::OkStatus();
+    }
+    if (outcome == FutexOutcome::kTimedOut || deadline.passed()) {
+      notifications_.Leave(ticket);
+      return TimedOut();
+    }
+  }
+}
+
+// REQUIRES: pending is the beacon.
+void Condition::WakeSleepers(Thread&) { sync_internal::IncrementAndWake(sequence_, INT_MAX); }
+
+// If an owner of the lock has died since this was last asked: whatever it was about to tell, everybody looks for himself.
+void Condition::NotifyAllAfterDeath(Thread& self, const RobustWord& lock) {
+  const uint32_t deaths = lock.deaths.load(std::memory_order_relaxed);  // relaxed: guarded by the lock
+  if (deaths == deaths_seen_) return;
+  SetPending(self, beacon_);
+  notifications_.NotifyAll();
+  WakeSleepers(self);
+  deaths_seen_ = deaths;  // last: if we die before it, the next one does it again
+  ClearPending(self);
+}
+
+}  // namespace shoal

@@ -1,0 +1,70 @@
+#ifndef SHOAL_SYNC_CONDITION_H_
+#define SHOAL_SYNC_CONDITION_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "shoal/sync/deadline.h"
+#include "shoal/sync/futex.h"
+#include "shoal/sync/guard.h"
+#include "shoal/sync/notifications.h"
+
+namespace shoal {
+
+// Waiting, with a lock given up meanwhile, for something that the lock protects to change.
+//
+//   absl::StatusOr<shoal::Guard> guard = shared->lock.Acquire();
+//   if (absl::Status status = shared->changed.Wait(*guard, [&] { return shared->items > 0; }); !status.ok()) return status;
+//
+// Thread safety:   every call needs a guard of the one lock this condition is used with; that orders them.
+// Process safety:  lies in MAP_SHARED memory, in the same mapping as its lock; valid when zero-filled.
+// Crash safety:    no notification is swallowed and none blocks, whoever dies: a notification that a killed waiter would have
+//                  taken is taken by another. A death in a call here, or while holding the lock, makes Wait return OK to those
+//                  who wait, as if notified: look at the predicate.
+// Blocking:        Wait sleeps, woken by Notify and NotifyAll, or by the kernel when somebody dies inside a call. Every
+//                  notification lets all sleepers look and those without one sleep again: only so can it outlive a waiter.
+// Memory ordering: the lock's.
+// Ownership:       the memory, and the lock's, outlive every call.
+// Errors:          DeadlineExceeded: not notified in time; FailedPrecondition: the guard holds nothing, or is another thread's,
+//                  or the parent's, or of another lock than the first one used here; else as Lock::Acquire, when taking the lock
+//                  again failed: then the guard holds nothing.
+// Allocation:      none.
+// Layout:          112 bytes, aligned to 8.
+class Condition final {
+ public:
+  constexpr Condition() = default;
+  Condition(const Condition&) = delete;
+  Condition& operator=(const Condition&) = delete;
+
+  // Gives the lock up (an RLock at all its levels), waits for a notification or the timeout, takes the lock again (at all its
+  // levels, and however long that takes), and returns OK if notified. A timeout of zero or less returns at once.
+  [[nodiscard]] absl::Status Wait(Guard& held, absl::Duration timeout = absl::InfiniteDuration());
+
+  // Waits until `predicate`, evaluated with the lock held, is true, or the timeout has passed and it still is not.
+  [[nodiscard]] absl::Status Wait(Guard& held, absl::FunctionRef<bool()> predicate, absl::Duration timeout = absl::InfiniteDuration());
+
+  // Notifies up to `n` of those who wait now; nobody, and that is no error, for n <= 0. Nothing is kept for later waiters.
+  absl::Status Notify(Guard& held, int n = 1);
+  absl::Status NotifyAll(Guard& held);
+
+ private:
+  absl::Status CheckGuard(const Guard& held);
+  absl::Status WaitUntil(Guard& held, sync_internal::Deadline deadline);
+  void WakeSleepers(sync_internal::Thread& self);
+  void NotifyAllAfterDeath(sync_internal::Thread& self, const sync_internal::RobustWord& lock);
+
+  sync_internal::FutexWord sequence_{0};        // guarded by the lock: + 1 for every notification; what sleepers sleep on
+  sync_internal::FutexWord beacon_{0};          // always 0
+  std::atomic<int64_t> lock_distance_{0};       // from here to the lock, in bytes; 0: not used yet
+  uint32_t deaths_seen_ = 0;                    // guarded by the lock: its deaths that the waiters have been told of
+  [[maybe_unused]] uint32_t reserved_ = 0;
+  sync_internal::Notifications notifications_;  // guarded by the lock
+};
+static_assert(sizeof(Condition) == 112 && alignof(Condition) == 8, "part of the shared layout");
+
+}  // namespace shoal
+
+#endif  // SHOAL_SYNC_CONDITION_H_

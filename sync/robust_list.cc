@@ -1,0 +1,203 @@
+// sync/robust_list.cc: one thread's place in glibc's robust list.
+//
+//  EDGE robust.epoch: MeetThread() release → ThisThread() acquire. Publishes the page of the process epoch.
+//
+//  The list, as glibc and the kernel have it: head.first → entry → entry → head. An entry is the address of a `next` field,
+//  bit 0 set for a priority-inheriting mutex; the word lies 32 bytes before it, the link back 8 bytes before it. Entries are
+//  added in front only, by us and by glibc, and taken out anywhere.
+//
+//  If the thread dies …                       the kernel …
+//   before Link's store to head.first           finds the word through list_op_pending
+//   after it                                    finds it in the list (and not twice: it skips the pending one)
+//   in Unlink, before the neighbours changed    finds it in the list
+//   in Unlink, after                            finds it through list_op_pending
+
+#include "shoal/sync/robust_list.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <new>
+
+#include "shoal/sync/check.h"
+#include "shoal/sync/status.h"
+
+namespace shoal::sync_internal {
+namespace {
+
+static_assert(sizeof(RobustListHead) == sizeof(robust_list_head), "the kernel's struct");
+static_assert(offsetof(RobustListHead, pending) == offsetof(robust_list_head, list_op_pending), "the kernel's struct");
+
+constexpr long kOffset = -static_cast<long>(offsetof(RobustWord, next));
+
+// Before the page exists, nobody is in the epoch there is.
+constinit std::atomic<uint32_t> no_epoch{kNoEpoch};
+// Never reused, so that a thread's record of an epoch of its parent is never taken for one of its own.
+constinit std::atomic<uint32_t> last_epoch{0};
+constinit std::atomic<uint32_t> last_serial{0};
+
+// The process epoch's word, made by whoever comes first; null when there is no memory.
+std::atomic<uint32_t>* EpochWord() {
+  static std::atomic<uint32_t>* const word = [] {
+    const size_t size_bytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    void* const page = aligned_alloc(size_bytes, size_bytes);
+    if (page == nullptr || madvise(page, size_bytes, MADV_WIPEONFORK) != 0) {
+      free(page);
+      return static_cast<std::atomic<uint32_t>*>(nullptr);
+    }
+    return new (memset(page, 0, size_bytes)) std::atomic<uint32_t>(0);
+  }();
+  return word;
+}
+
+uint32_t PidNamespace() {
+  struct stat found;
+  return stat("/proc/self/ns/pid", &found) == 0 ? static_cast<uint32_t>(found.st_ino) : 0;
+}
+
+RobustSupport FindList(Thread& self) {
+  if (!FutexWaitvSupported()) return RobustSupport::kNoWaitv;
+  void* head = nullptr;
+  size_t size_bytes = 0;
+  if (syscall(SYS_get_robust_list, 0, &head, &size_bytes) != 0) return RobustSupport::kNoList;
+  // A thread made by a bare clone has none; glibc's threads all have.
+  if (head == nullptr || size_bytes != sizeof(RobustListHead)) return RobustSupport::kNoList;
+  self.head = static_cast<RobustListHead*>(head);
+  return self.head->futex_offset == kOffset ? RobustSupport::kReady : RobustSupport::kForeignLayout;
+}
+
+// Gives the heap memory of a thread's entries back when the thread ends. A thread that ends with more than a few locks in hand
+// leaves them to the kernel, and this memory too.
+struct EntriesOwner {
+  ~EntriesOwner() {
+    Thread& self = this_thread;
+    if (self.entries == self.few || self.held > Thread::kInline) return;
+    memcpy(self.few, self.entries, sizeof(self.few));
+    free(self.entries);
+    self.entries = self.few;
+    self.room = Thread::kInline;
+  }
+  bool in_use = false;
+};
+thread_local EntriesOwner entries_owner;
+
+// Our record of `entry`, or null if that is the head or somebody else's. The newest first: locks are mostly released last in,
+// first out.
+Thread::Entry* FindOrNull(Thread& self, uintptr_t entry) {
+  for (int i = self.held; i-- > 0;) {
+    if (EntryOf(*self.entries[i].node) == entry) return &self.entries[i];
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+constinit thread_local Thread this_thread = {.epoch = kUnknownEpoch};
+constinit std::atomic<const std::atomic<uint32_t>*> process_epoch{&no_epoch};
+
+Thread& MeetThread() {
+  Thread& self = this_thread;
+  self.held = 0;  // what a parent held is the parent's
+  self.room = 0;
+  if (self.entries == nullptr || self.epoch == kUnknownEpoch) self.entries = self.few;
+  self.tid = static_cast<uint32_t>(syscall(SYS_gettid));
+
+  std::atomic<uint32_t>* const word = EpochWord();
+  if (word == nullptr) {
+    self.support = RobustSupport::kNoMemory;
+    return self;
+  }
+  uint32_t epoch = word->load(std::memory_order_relaxed);  // relaxed: the CAS below decides
+  if (epoch == 0) {
+    // relaxed: numbers, they publish nothing. Of several first threads one wins; the others read its number.
+    const uint32_t fresh = last_epoch.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (word->compare_exchange_strong(epoch, fresh, std::memory_order_relaxed)) epoch = fresh;  // relaxed: as above
+  }
+  process_epoch.store(word, std::memory_order_release);  // robust.epoch (release)
+  self.epoch = epoch;
+  // relaxed: only uniqueness is wanted
+  self.serial = (uint64_t{epoch} << 32) | (last_serial.fetch_add(1, std::memory_order_relaxed) + 1);
+  self.pid_namespace = PidNamespace();
+  self.support = FindList(self);
+  if (self.support == RobustSupport::kReady) self.room = self.entries == self.few ? Thread::kInline : kMaxHeld;
+  return self;
+}
+
+absl::Status MakeRoom(Thread& self) {
+  switch (self.support) {
+    case RobustSupport::kReady:
+      break;
+    case RobustSupport::kNoList:
+      return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                        "this thread has no robust list: it was not made by pthread_create, or another library took the list away");
+    case RobustSupport::kForeignLayout:
+      return MakeStatus(absl::StatusCode::kUnimplemented,
+                        "this thread's robust list has another distance from link to word than x86-64 glibc's");
+    case RobustSupport::kNoWaitv:
+      return MakeStatus(absl::StatusCode::kUnimplemented,
+                        "futex_waitv is missing (it needs Linux 5.16) or denied by a seccomp profile");
+    case RobustSupport::kNoMemory:
+      return MakeStatus(absl::StatusCode::kResourceExhausted, "no memory for the page that notices a fork");
+  }
+  if (self.held < self.room) return absl::OkStatus();
+  if (self.room < kMaxHeld) {
+    auto* const entries = static_cast<Thread::Entry*>(malloc(sizeof(Thread::Entry) * kMaxHeld));
+    if (entries != nullptr) {
+      memcpy(entries, self.entries, sizeof(Thread::Entry) * static_cast<size_t>(self.held));
+      self.entries = entries;
+      self.room = kMaxHeld;
+      entries_owner.in_use = true;
+      return absl::OkStatus();
+    }
+  }
+  return MakeStatus(absl::StatusCode::kResourceExhausted,
+                    "this thread holds 1000 locks: the kernel would not recover more if it died");
+}
+
+void RememberInFront(Thread& self, uintptr_t neighbour, uintptr_t entry) {
+  if (Thread::Entry* const record = FindOrNull(self, neighbour)) record->previous = entry;
+}
+
+bool UnlinkAnywhere(Thread& self, RobustWord& node) {
+  Thread::Entry* const mine = FindOrNull(self, EntryOf(node));
+  SHOAL_CHECK(mine != nullptr, "a thread releases only what it holds");
+  const uintptr_t head = HeadEntry(self);
+
+  // A shared link that differs from our copy was changed by glibc, which knows nothing of copies, when one of its mutexes came
+  // or went beside us; or it was scribbled over. Where our copy names the head or one of ours, glibc had no business.
+  bool intact = true;
+  uintptr_t next = node.next.load(std::memory_order_relaxed);  // relaxed: this thread's own list
+  if (next != mine->next && (mine->next == head || FindOrNull(self, mine->next) != nullptr)) {
+    next = mine->next;
+    intact = false;
+  }
+  uintptr_t previous = node.previous.load(std::memory_order_relaxed);  // relaxed: this thread's own list
+  const bool is_first = self.head->first.load(std::memory_order_relaxed) == EntryOf(node);  // relaxed: as above
+  const uintptr_t expected = is_first ? head : mine->previous;
+  if (previous != expected && (is_first || (expected != head && FindOrNull(self, expected) != nullptr))) {
+    previous = expected;
+    intact = false;
+  }
+
+  // relaxed, both: this thread's own list. The neighbour in front first: from then on the kernel passes us by.
+  NextField(previous).store(next, std::memory_order_relaxed);
+  PreviousField(next).store(previous, std::memory_order_relaxed);
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // seq_cst: out of the list before the word is given up
+
+  if (self.held > 1) {
+    RememberInFront(self, next, previous);
+    if (Thread::Entry* const neighbour = FindOrNull(self, previous)) neighbour->next = next;
+  }
+  const int behind = self.held - 1 - static_cast<int>(mine - self.entries);
+  if (behind != 0) memmove(mine, mine + 1, sizeof(*mine) * static_cast<size_t>(behind));
+  --self.held;
+  return intact;
+}
+
+}  // namespace shoal::sync_internal

@@ -1,0 +1,79 @@
+#ifndef SHOAL_SYNC_ROBUST_LOCK_H_
+#define SHOAL_SYNC_ROBUST_LOCK_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "shoal/sync/deadline.h"
+#include "shoal/sync/futex.h"
+#include "shoal/sync/robust_list.h"
+
+namespace shoal::sync_internal {
+
+// The lock in a RobustWord: who owns it, and what happens when the owner dies. Knows nothing of guards or data; Lock, RLock
+// and Condition are made of it. The state table, the edges and the deaths are told in robust_lock.cc.
+
+inline constexpr uint32_t kWaiters = 0x80000000;    // FUTEX_WAITERS: somebody sleeps, or is about to
+inline constexpr uint32_t kOwnerDied = 0x40000000;  // FUTEX_OWNER_DIED: the kernel's mark
+inline constexpr uint32_t kOwner = 0x3fffffff;      // FUTEX_TID_MASK
+
+inline constexpr bool HasWaiters(uint32_t word) { return (word & kWaiters) != 0; }
+inline constexpr bool OwnerDied(uint32_t word) { return (word & kOwnerDied) != 0; }
+inline constexpr uint32_t OwnerOf(uint32_t word) { return word & kOwner; }
+inline constexpr bool IsFree(uint32_t word) { return OwnerOf(word) == 0; }
+
+// Takes the lock if it is free, nobody sleeps and nobody died. False says nothing: ask AcquireSlow.
+inline bool TryAcquireFast(Thread& self, RobustWord& lock) {
+  if (__builtin_expect(self.held >= self.room, 0)) return false;
+  // relaxed: a number that changes once
+  if (__builtin_expect(lock.pid_namespace.load(std::memory_order_relaxed) != self.pid_namespace, 0)) return false;
+  SetPending(self, lock.word);
+  uint32_t expected = 0;
+  // lock.handoff (acquire); on failure relaxed: nothing was learned
+  const bool taken = lock.word.compare_exchange_strong(expected, self.tid, std::memory_order_acquire,
+                                                       std::memory_order_relaxed);
+  if (taken) Link(self, lock);
+  ClearPending(self);
+  return taken;
+}
+
+// Takes the lock, waiting until `deadline`. `owner_died`: the last owner died holding it.
+// DeadlineExceeded; FailedPrecondition: this thread holds it, or another pid namespace uses it, or this thread cannot own robust
+// words; ResourceExhausted: it holds too many; DataLoss: the shared bytes are not a lock; Unimplemented: the kernel is too old.
+absl::Status AcquireSlow(Thread& self, RobustWord& lock, Deadline deadline, bool* owner_died);
+
+inline absl::Status Acquire(Thread& self, RobustWord& lock, Deadline deadline, bool* owner_died) {
+  *owner_died = false;
+  if (__builtin_expect(TryAcquireFast(self, lock), 1)) return absl::OkStatus();
+  return AcquireSlow(self, lock, deadline, owner_died);
+}
+
+// Gives it up, waking one sleeper if there are any. False: the shared links had been scribbled over (the lock is released).
+// REQUIRES: this thread holds it.
+inline bool Release(Thread& self, RobustWord& lock) {
+  SetPending(self, lock.word);
+  const bool intact = Unlink(self, lock);
+  uint32_t expected = self.tid;
+  // lock.handoff (release); on failure relaxed: the system call below releases
+  if (__builtin_expect(!lock.word.compare_exchange_strong(expected, 0, std::memory_order_release, std::memory_order_relaxed),
+                       0)) {
+    StoreAndWake(lock.word, 0, 1);  // lock.handoff (release): the kernel's store is a full barrier
+  }
+  ClearPending(self);
+  return intact;
+}
+
+inline bool HeldBy(const Thread& self, const RobustWord& lock) {
+  // relaxed, both: only this thread makes the word equal to its own TID, or unequal again; in another pid namespace the same
+  // number is another thread
+  return OwnerOf(lock.word.load(std::memory_order_relaxed)) == self.tid &&
+         lock.pid_namespace.load(std::memory_order_relaxed) == self.pid_namespace;
+}
+
+// How often a sleeper looked and found that the kernel had not told of a death; see the backstop in robust_lock.cc.
+uint64_t BackstopCount();
+
+}  // namespace shoal::sync_internal
+
+#endif  // SHOAL_SYNC_ROBUST_LOCK_H_

@@ -1,0 +1,110 @@
+#ifndef SHOAL_TESTS_KILL_DRIVER_H_
+#define SHOAL_TESTS_KILL_DRIVER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <new>
+#include <string>
+#include <vector>
+
+namespace shoal::tests {
+
+// Kills a process at every instruction of an operation, and lets survivors judge.
+//
+// An operation is a named body that one process, the victim, runs on shared memory. It single-steps itself (the trap flag) and
+// dies of SIGKILL after k instructions, for every k until the body ends before it could. Beside it there may be
+//
+//   sleepers   who are asleep, or done, when it starts; each must be done in the end
+//   late ones  who come when the victim has gone to sleep itself, and queue behind it
+//   a waker    who acts then: so the victim dies after it was woken, too
+//   a thief    who acts while the victim is parked at k, and holds what it got until after the victim's death
+//   a paused   sleeper, parked after j instructions of its own while the victim runs and dies, then resumed
+//   a rescuer  who acts after the death; it may be killed after j instructions too, and then another one comes
+//
+// Nobody is timed. The driver waits until all who live are at rest: asleep at one and the same moment, seen twice with no time
+// slice used in between. Whoever sleeps then although he could go on, hangs.
+
+enum class Verdict : uint8_t { kFine, kLost, kHalfDone, kLeaked };
+
+// Where a thief waits, with what it holds, for the victim to be dead.
+class Gate {
+ public:
+  Gate(int read_fd, int write_fd) : read_fd_(read_fd), write_fd_(write_fd) {}
+  void Hold() const;
+  void Open() const;
+
+ private:
+  int read_fd_;
+  int write_fd_;
+};
+
+// One cast of parties. All bodies run in processes of their own, on one shared T that `setup` constructed in zeroed memory.
+struct Operation {
+  using Body = std::function<void(void*)>;
+
+  std::string name;
+  size_t size_bytes = 0;
+  Body setup;                                     // in the driver
+  std::function<void()> warm;                     // in whoever steps: makes what a process makes once
+  Body prepare;                                   // in the victim, before the sleepers come
+  std::vector<Body> sleepers;                     // in this order; each is at rest before the next begins
+  Body body;                                      // in the victim, stepped
+  bool body_wakes_itself = false;                 // by a timeout: its sleep is not where it ends
+  std::vector<Body> late_sleepers;
+  Body waker;                                     // optional
+  std::function<void(void*, const Gate&)> thief;  // optional
+  bool pause_first_sleeper = false;               // the first sleeper is parked after j instructions, for many j
+  bool kill_rescuer_too = false;
+  Body rescuer;                                   // after it all sleepers must be done
+  // With everybody at rest after the death: is it right that `asleep` parties sleep?
+  std::function<bool(const void*, int asleep)> may_sleep;
+  std::function<Verdict(void*)> check;            // by a survivor, when all are done
+  // Switches a protection off, to show that it is one: the victim clears its list_op_pending as it dies.
+  bool forget_pending = false;
+};
+
+struct Tally {
+  std::string name;
+  int64_t points = 0;
+  int64_t hangs = 0;
+  int64_t lost = 0;
+  int64_t half_done = 0;
+  int64_t leaked = 0;
+  std::string first_failure;  // where
+
+  bool clean() const { return hangs + lost + half_done + leaked == 0; }
+  void Add(const Tally& other);
+};
+
+// Which points: every one, or about `sample` of them chosen by `seed`.
+struct Points {
+  int64_t sample = 0;  // 0: every one
+  uint64_t seed = 0;
+};
+
+Tally KillAtEveryInstruction(const Operation& operation, const Points& points);
+
+// Table rows, one per name; the last sums up.
+std::string Table(const std::vector<Tally>& tallies);
+
+// Wraps bodies on a T into bodies on bytes.
+template <class T>
+Operation::Body On(void (*body)(T&)) {
+  return [body](void* shared) { body(*static_cast<T*>(shared)); };
+}
+
+template <class T>
+Operation OperationOn(std::string name) {
+  Operation operation;
+  operation.name = std::move(name);
+  operation.size_bytes = sizeof(T);
+  operation.setup = [](void* shared) { new (shared) T; };
+  operation.may_sleep = [](const void*, int) { return true; };
+  operation.check = [](void*) { return Verdict::kFine; };
+  return operation;
+}
+
+}  // namespace shoal::tests
+
+#endif  // SHOAL_TESTS_KILL_DRIVER_H_
