@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <span>
 
@@ -70,6 +71,17 @@ class RingWriter {
 
   // Copies as many of `bytes` as there is room for behind what was written before, and returns how many. Not yet visible.
   absl::StatusOr<size_t> Write(std::span<const std::byte> bytes);
+
+  // Writes both one behind the other if there is known to be room for all, without a wrap: the usual case, in a few stores.
+  bool WriteQuickly(std::span<const std::byte> first, std::span<const std::byte> second) {
+    const size_t size = first.size() + second.size();
+    const size_t start = tail_ & (capacity() - 1);
+    if (size > capacity() - (tail_ - head_) || size > capacity() - start) return false;
+    std::memcpy(ring_.bytes.data() + start, first.data(), first.size());
+    if (!second.empty()) std::memcpy(ring_.bytes.data() + start + first.size(), second.data(), second.size());
+    tail_ += size;
+    return true;
+  }
 
   // Makes everything written visible. Returns whether there was anything new.
   bool Publish();

@@ -32,7 +32,9 @@ absl::Status FrameSender::Put(std::span<const std::byte> bytes) {
 
 absl::Status FrameSender::Append(FrameHeader header, std::span<const std::byte> bytes) {
   header.size = bytes.size();
-  SHOAL_RETURN_IF_ERROR(Put(std::as_bytes(std::span(&header, 1))));
+  const auto head = std::as_bytes(std::span(&header, 1));
+  if (drained() && writer_.WriteQuickly(head, bytes)) return absl::OkStatus();
+  SHOAL_RETURN_IF_ERROR(Put(head));
   return Put(bytes);
 }
 

@@ -59,7 +59,6 @@ inline void FailWithStatus(const shoal_reply& reply, const absl::Status& status)
 
 inline std::string CurrentExceptionType() {
   const std::type_info* const type = abi::__cxa_current_exception_type();
-  if (type == nullptr) return "unknown";
   int status = 0;
   char* const demangled = abi::__cxa_demangle(type->name(), nullptr, nullptr, &status);
   const std::string name = status == 0 ? demangled : type->name();
@@ -72,11 +71,11 @@ template <class Body>
 void ReportingExceptions(const shoal_reply& reply, Body body) {
   try {
     body();
-  } catch (const abi::__forced_unwind&) {
-    throw;  // pthread_exit or cancellation: no exception, and not ours to stop
   } catch (const std::exception& e) {
     reply.failure(reply.context, SHOAL_FAILURE_EXCEPTION, 0, CurrentExceptionType().c_str(), e.what());
   } catch (...) {
+    // Without a C++ type it is no exception but pthread_exit or cancellation, which is not ours to stop.
+    if (abi::__cxa_current_exception_type() == nullptr) throw;
     reply.failure(reply.context, SHOAL_FAILURE_EXCEPTION, 0, CurrentExceptionType().c_str(), "");
   }
 }

@@ -2,13 +2,16 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <iterator>
 #include <span>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -31,12 +34,18 @@ using sync_internal::ErrnoStatus;
 using sync_internal::MakeStatus;
 
 constexpr int kMaxWorkers = 1024;
-constexpr int kMaxFailedStarts = 3;  // in a row: then no worker can be started, and the pool says so
+// After so many failed starts in a row no worker can be started, and the pool says so. A worker that was killed from outside
+// while it loaded (by somebody, or for want of memory) says little about the next one.
+constexpr int kMaxFailedStarts = 3;
+constexpr int kMaxKilledStarts = 30;
 
 // A worker gets about this much work ahead, so that it need not wait for the pool between short tasks, and so that little waits
 // behind a long one.
 constexpr double kAheadNanoseconds = 1e6;
 constexpr size_t kMostAhead = 1024;
+
+// If a task turns out to be this long while another worker has nothing to do, what waits behind it goes to the other.
+constexpr int64_t kPatienceNanoseconds = 2'000'000;
 
 // How long the leader gives its processor away before it sleeps for good. As long as it does, workers need no system call to
 // be heard. Bounded in time, because on a machine with idle processors yielding is spinning.
@@ -86,6 +95,12 @@ absl::StatusOr<std::shared_ptr<Engine>> Engine::Create(PoolOptions options) {
   if (!sync_internal::FutexWaitvSupported()) {
     return MakeStatus(absl::StatusCode::kUnimplemented,
                       "this system lacks futex_waitv (Linux 5.16, or a container profile that denies it)");
+  }
+  // A worker may be started much later, when this program has another working folder.
+  for (std::string& plugin : options.plugins) {
+    std::error_code error;
+    const std::filesystem::path absolute = std::filesystem::absolute(plugin, error);
+    if (!error) plugin = absolute.string();
   }
   std::shared_ptr<Engine> engine(new Engine(std::move(options)), &DeleteUnlessForked);
   SHOAL_RETURN_IF_ERROR(engine->Start());
@@ -159,25 +174,25 @@ absl::Status Engine::WhyNotOpen() const {
   return broken_;
 }
 
-void Engine::Add(const std::shared_ptr<Job>& job, size_t items) {
+void Engine::Add(const std::shared_ptr<Job>& job, size_t items, Then then) {
   if (items == 0) return;
   Lock lock(mutex_);
   const size_t first = job->size_;
   job->size_ += items;
   job->unfinished_ += items;
   unfinished_ += items;
-  jobs_.try_emplace(job.get(), job);
+  job->held_ = job;
   if (const absl::Status closed = WhyNotOpen(); !closed.ok()) {
     job->next_ = job->size_;
     for (size_t item = first; item < job->size_; ++item) Finish(*job, item, {.status = closed});
   } else {
     has_timeouts_ = has_timeouts_ || job->options.timeout < absl::InfiniteDuration();
-    Enqueue(*job);
+    Enqueue(*job, items);
     if (Dispatch() && leading_ && job->options.timeout < absl::InfiniteDuration()) {
       shared_->bell.Ring();  // the leader sleeps with a deadline computed without this task
     }
   }
-  if (!leading_ && followers_ == 0) background_.notify_one();
+  if (then == Then::kGoOn && !leading_ && followers_ == 0) background_.notify_one();
   TellLeader();
   RunCallbacks(lock);
 }
@@ -185,9 +200,8 @@ void Engine::Add(const std::shared_ptr<Job>& job, size_t items) {
 bool Engine::Cancel(Job& job) {
   Lock lock(mutex_);
   if (job.next_ != 0 || job.size_ != 1 || job.unfinished_ != 1) return false;
+  Dequeue(job);
   job.next_ = 1;
-  std::erase(queue_, &job);
-  job.queued_ = false;
   Finish(job, 0, {.status = MakeStatus(absl::StatusCode::kCancelled, "the task was cancelled before a worker had it")});
   TellLeader();
   RunCallbacks(lock);
@@ -388,6 +402,7 @@ bool Engine::Pump() {
   }
   if (has_timeouts_) HandleLateTasks();
   Dispatch();
+  HandleWaitingTasks();
   TellFollowers();
   return progress;
 }
@@ -401,16 +416,16 @@ void Engine::StartWorkers() {
     if (const absl::Status started = slot.Start(plan_); started.ok()) {
       keeper_.Watch(slot.process->sentinel(), static_cast<int>(i));
     } else {
-      NoteFailedStart(started);
+      NoteFailedStart(started, /*killed=*/false);
     }
   }
 }
 
-void Engine::NoteFailedStart(const absl::Status& why) {
-  ++failed_starts_;
+void Engine::NoteFailedStart(const absl::Status& why, bool killed) {
+  (killed ? killed_starts_ : failed_starts_) += 1;
   // Before any worker has been ready there is no reason to hope: the same program and plug-ins will fail again.
-  if (functions_known_ && failed_starts_ < kMaxFailedStarts) return;
-  Break(why);
+  const int most = functions_known_ ? kMaxFailedStarts : 1;
+  if (failed_starts_ >= most || killed_starts_ >= kMaxKilledStarts) Break(why);
 }
 
 void Engine::Break(const absl::Status& why) {
@@ -443,7 +458,8 @@ void Engine::HandleEnd(WorkerSlot& slot) {
   if (was_starting && slot.state == WorkerSlot::State::kStarting) {
     NoteFailedStart(MakeStatus(absl::StatusCode::kUnavailable,
                                absl::StrCat(Describe(slot, end), " while it loaded ", options_.plugins.front(),
-                                            options_.plugins.size() > 1 ? " and others" : "")));
+                                            options_.plugins.size() > 1 ? " and others" : "")),
+                    /*killed=*/end == ExitStatus{.kind = ExitStatus::Kind::kSignalled, .value = SIGKILL});
   }
 
   const bool front_had_begun = slot.FrontHasBegun();
@@ -471,12 +487,40 @@ void Engine::HandleEnd(WorkerSlot& slot) {
       }
     }
   }
-  // The others go back to where they came from, in their old order.
-  for (auto orphan = orphans.rbegin(); orphan != orphans.rend(); ++orphan) {
-    orphan->job->again_.push_front(orphan->item);
-    Enqueue(*orphan->job);
-  }
+  GiveBack(orphans);
   slot.Vacate();
+}
+
+// Tasks that were handed out go back to where they came from, in their old order.
+void Engine::GiveBack(const std::deque<InFlight>& tasks) {
+  for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
+    task->job->again_.push_back(task->item);
+    Enqueue(*task->job, 1);
+  }
+}
+
+bool Engine::SomebodyIsIdle() const {
+  return queue_.empty() && std::any_of(slots_.begin(), slots_.end(), [](const WorkerSlot& slot) {
+           return slot.in_flight.empty() && slot.may_take_tasks();
+         });
+}
+
+// Nothing waits behind a long task while somebody is idle.
+void Engine::HandleWaitingTasks() {
+  if (!SomebodyIsIdle()) return;
+  const int64_t now = Deadline::Now();
+  for (WorkerSlot& slot : slots_) {
+    if (slot.TakeBackTime(kPatienceNanoseconds).nanoseconds() > now) continue;
+    const double so_far = static_cast<double>(now - slot.front_since);
+    const absl::StatusOr<std::deque<InFlight>> taken = slot.TakeBack();
+    if (!taken.ok()) {
+      slot.Kill(WorkerSlot::Fate::kNonsense);
+    } else if (!taken->empty()) {
+      slot.nanoseconds_per_task = std::max(slot.nanoseconds_per_task, so_far);
+      GiveBack(*taken);
+    }
+  }
+  if (!queue_.empty()) Dispatch();
 }
 
 std::string Engine::Describe(const WorkerSlot& slot, const ExitStatus& end) const {
@@ -526,7 +570,7 @@ absl::Status Engine::HandleFrame(WorkerSlot& slot, const Frame& frame) {
     case kRefusal:
       if (!starting) return Nonsense("a refusal after the hello");
       slot.state = WorkerSlot::State::kStopping;
-      NoteFailedStart(MakeStatus(static_cast<absl::StatusCode>(frame.header.detail), View(bytes)));
+      NoteFailedStart(MakeStatus(static_cast<absl::StatusCode>(frame.header.detail), View(bytes)), /*killed=*/false);
       return absl::OkStatus();
     case kValue:
     case kFailure: {
@@ -567,6 +611,7 @@ absl::Status Engine::HandleHello(WorkerSlot& slot, std::string_view bytes) {
   slot.state = WorkerSlot::State::kReady;
   slot.nanoseconds_per_task = 0;
   failed_starts_ = 0;
+  killed_starts_ = 0;
   news_ = true;
   return absl::OkStatus();
 }
@@ -587,18 +632,29 @@ void Engine::HandleLateTasks() {
 
 sync_internal::Deadline Engine::NextDeadline() const {
   Deadline next = Deadline::Infinite();
+  const bool somebody_is_idle = SomebodyIsIdle();
   for (const WorkerSlot& slot : slots_) {
-    if (slot.state == WorkerSlot::State::kReady) next = Deadline::Earlier(next, slot.FrontDeadline());
+    if (slot.state != WorkerSlot::State::kReady) continue;
+    next = Deadline::Earlier(next, slot.FrontDeadline());
+    if (somebody_is_idle) next = Deadline::Earlier(next, slot.TakeBackTime(kPatienceNanoseconds));
   }
   return next;
 }
 
 // ---- tasks ----------------------------------------------------------------------------------------------------------
 
-void Engine::Enqueue(Job& job) {
-  if (job.queued_ || job.ToIssue() == 0) return;
-  job.queued_ = true;
-  queue_.push_back(&job);
+// `items` of a job, more than before, are there to be issued.
+void Engine::Enqueue(Job& job, size_t items) {
+  to_issue_ += items;
+  if (!job.queued_.has_value()) job.queued_ = queue_.insert(queue_.end(), &job);
+}
+
+// A job's items will not be issued, or there are none left.
+void Engine::Dequeue(Job& job) {
+  if (!job.queued_.has_value()) return;
+  to_issue_ -= job.ToIssue();
+  queue_.erase(*job.queued_);
+  job.queued_.reset();
 }
 
 size_t Engine::WindowOf(const WorkerSlot& slot) const {
@@ -621,10 +677,9 @@ bool Engine::Dispatch() {
     }
     if (idlest == nullptr) break;
     // A share of what is left, so that all workers come to the end together.
-    const Job& job = *queue_.front();
-    const size_t share = (job.ToIssue() + 2 * ready - 1) / (2 * ready);
+    const size_t share = (to_issue_ + 2 * ready - 1) / (2 * ready);
     const size_t room = WindowOf(*idlest) - idlest->in_flight.size();
-    IssueSome(*idlest, std::max(job.options.chunk, std::min(share, room)));
+    IssueSome(*idlest, std::max(queue_.front()->options.chunk, std::min(share, room)));
     any = true;
   }
   // A worker that has had its part of a large message may have room for the rest.
@@ -635,38 +690,43 @@ bool Engine::Dispatch() {
   return any;
 }
 
-// Hands up to `most` items of the first job to a worker, and lets it see them.
+// Hands up to `most` items to a worker, and lets it see them.
 void Engine::IssueSome(WorkerSlot& slot, size_t most) {
-  const std::shared_ptr<Job> held = jobs_.at(queue_.front());  // until this call is over
-  Job& job = *held;
   if (options_.max_tasks_per_worker.has_value()) {
     most = static_cast<size_t>(std::min<uint64_t>(most, *options_.max_tasks_per_worker - slot.issued));
   }
-  for (; most > 0 && job.ToIssue() > 0 && slot.may_take_tasks(); --most) {
-    const size_t item = job.TakeItem();
-    scratch_.clear();
-    job.Encode(item, scratch_);
-    if (scratch_.size() > options_.max_message_bytes) {
-      Finish(job, item,
-             {.status = MakeStatus(absl::StatusCode::kResourceExhausted,
-                                   absl::StrCat("the arguments have ", scratch_.size(), " bytes; the limit is ",
-                                                options_.max_message_bytes))});
-      continue;
+  while (most > 0 && !queue_.empty() && slot.may_take_tasks()) {
+    const std::shared_ptr<Job> held = queue_.front()->held_;  // a refused item may be its last
+    Job& job = *held;
+    while (most > 0 && job.ToIssue() > 0 && slot.may_take_tasks()) {
+      if (!IssueOne(slot, job)) {
+        slot.Kill(WorkerSlot::Fate::kNonsense);
+        break;
+      }
+      --most;
     }
-    if (!slot.Issue({.job = &job, .item = item}, scratch_).ok()) {
-      slot.Kill(WorkerSlot::Fate::kNonsense);
-      break;
-    }
+    if (job.ToIssue() == 0) Dequeue(job);
   }
+  // Jobs take turns, so that a short one need not wait for the end of a long one.
+  if (queue_.size() > 1) queue_.splice(queue_.end(), queue_, queue_.begin());
   if (scratch_.capacity() > (size_t{1} << 20)) scratch_ = {};
-  if (job.ToIssue() == 0) {
-    job.queued_ = false;
-    std::erase(queue_, &job);
-  } else if (queue_.size() > 1) {
-    // Jobs take turns, so that a short one need not wait for the end of a long one.
-    std::rotate(queue_.begin(), std::next(queue_.begin()), queue_.end());
-  }
   if (!slot.Flush().ok()) slot.Kill(WorkerSlot::Fate::kNonsense);
+}
+
+// False: the worker's ring makes no sense. Its tasks, this one among them, go elsewhere when it has ended.
+bool Engine::IssueOne(WorkerSlot& slot, Job& job) {
+  const size_t item = job.TakeItem();
+  --to_issue_;
+  scratch_.clear();
+  job.Encode(item, scratch_);
+  if (scratch_.size() > options_.max_message_bytes) {
+    Finish(job, item,
+           {.status = MakeStatus(absl::StatusCode::kResourceExhausted,
+                                 absl::StrCat("the arguments have ", scratch_.size(), " bytes; the limit is ",
+                                              options_.max_message_bytes))});
+    return true;
+  }
+  return slot.Issue({.job = &job, .item = item}, scratch_).ok();
 }
 
 void Engine::FinishFront(WorkerSlot& slot, const TaskOutcome& outcome) {
@@ -682,9 +742,8 @@ void Engine::Finish(Job& job, size_t item, const TaskOutcome& outcome) {
   ++tasks_done_;
   news_ = true;
   if (job.unfinished_ == 0) {
-    const auto held = jobs_.find(&job);
-    if (job.WantsAfterFinish()) callbacks_.push_back(held->second);
-    jobs_.erase(held);  // may be the last to hold it
+    const std::shared_ptr<Job> held = std::move(job.held_);  // may be the last to hold it
+    if (job.WantsAfterFinish()) callbacks_.push_back(held);
   }
 }
 
@@ -693,9 +752,9 @@ void Engine::FinishAll(const absl::Status& status) {
   for (WorkerSlot& slot : slots_) {
     for (const InFlight& task : std::exchange(slot.in_flight, {})) Finish(*task.job, task.item, {.status = status});
   }
-  for (Job* const job : std::exchange(queue_, {})) {
-    const std::shared_ptr<Job> held = jobs_.at(job);  // until the loop is over
-    job->queued_ = false;
+  while (!queue_.empty()) {
+    const std::shared_ptr<Job> job = queue_.front()->held_;  // until this turn is over
+    Dequeue(*job);
     while (job->ToIssue() > 0) Finish(*job, job->TakeItem(), {.status = status});
   }
 }

@@ -8,13 +8,13 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
-#include <unordered_map>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -42,7 +42,7 @@ namespace shoal::pool_internal {
 //
 //  INVARIANTS, under the lock:
 //   a task is in exactly one place: not issued (its job's next_ or again_), or in flight at one worker, or finished;
-//   unfinished_ > 0 implies: somebody leads, or follows, or the background thread has been told;
+//   unfinished_ > 0 implies: somebody leads, or is about to, or follows, or the background thread has been told;
 //   no callback of the user runs under the lock, or on a thread that leads: it may wait for tasks itself;
 //   the leader sleeps only while the bell is armed and no worker's ring has anything for it.
 //
@@ -63,9 +63,12 @@ class Engine final {
 
   const PoolOptions& options() const { return options_; }
 
+  // Whether the thread that adds tasks will at once wait for them, and look after the workers itself.
+  enum class Then { kGoOn, kWait };
+
   // Adds `items` tasks to a job. If no task can be accepted (closed, terminated, broken, a fork's child) all end at once with
   // that status. The engine holds the job until all its items have ended.
-  void Add(const std::shared_ptr<Job>& job, size_t items);
+  void Add(const std::shared_ptr<Job>& job, size_t items, Then then = Then::kGoOn);
 
   // Takes back what has not been issued: true if that was all of a job that had one item, which then ends as cancelled.
   bool Cancel(Job& job);
@@ -106,15 +109,20 @@ class Engine final {
   absl::Status HandleFrame(WorkerSlot& slot, const ipc_internal::Frame& frame);
   absl::Status HandleHello(WorkerSlot& slot, std::string_view bytes);
   void HandleLateTasks();
+  void HandleWaitingTasks();
+  bool SomebodyIsIdle() const;
+  void GiveBack(const std::deque<InFlight>& tasks);
   Deadline NextDeadline() const;
-  void NoteFailedStart(const absl::Status& why);
+  void NoteFailedStart(const absl::Status& why, bool killed);
   void Break(const absl::Status& why);
 
   // What happens to tasks.
   bool Dispatch();
   size_t WindowOf(const WorkerSlot& slot) const;
   void IssueSome(WorkerSlot& slot, size_t most);
-  void Enqueue(Job& job);
+  void Enqueue(Job& job, size_t items);
+  void Dequeue(Job& job);
+  bool IssueOne(WorkerSlot& slot, Job& job);
   void Finish(Job& job, size_t item, const TaskOutcome& outcome);
   void FinishFront(WorkerSlot& slot, const TaskOutcome& outcome);
   void FinishAll(const absl::Status& status);
@@ -143,9 +151,10 @@ class Engine final {
   bool stopping_ = false;  // workers are told to finish; none is started any more
   absl::Status broken_;    // not OK: no worker can be started; every task ends with this
   int failed_starts_ = 0;  // in a row
+  int killed_starts_ = 0;  // in a row: SIGKILL before the hello
   std::vector<WorkerSlot> slots_;
-  std::deque<Job*> queue_;  // jobs with items to issue
-  std::unordered_map<Job*, std::shared_ptr<Job>> jobs_;  // jobs with items that have not ended
+  std::list<Job*> queue_;  // jobs with items to issue
+  size_t to_issue_ = 0;    // items of all jobs in the queue
   std::vector<std::shared_ptr<Job>> callbacks_;          // jobs that have ended and whose AfterFinish is due
   size_t unfinished_ = 0;
   bool has_timeouts_ = false;

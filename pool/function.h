@@ -1,9 +1,14 @@
 #ifndef SHOAL_POOL_FUNCTION_H_
 #define SHOAL_POOL_FUNCTION_H_
 
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
+#include <optional>
 #include <ranges>
 #include <string>
 #include <tuple>
@@ -44,6 +49,7 @@ class Function<R(A...)> final {
   template <class T>
   using Stored = typename plugins_internal::Parameter<T>::Stored;
   using Arguments = std::tuple<Stored<A>...>;
+  using First = std::tuple_element_t<0, std::tuple<Stored<A>..., char>>;  // of a function without arguments: unused
 
  public:
   using Outcome = pool_internal::Outcome<Value>;
@@ -52,34 +58,26 @@ class Function<R(A...)> final {
 
   static std::string SignatureCode() { return plugins_internal::Thunk<R, A...>::Signature(); }
 
-  Outcome Apply(const Stored<A>&... arguments) const { return Submit(arguments...).Get(); }
-
-  Future<Value> Submit(const Stored<A>&... arguments) const {
-    std::string bytes;
-    ipc_internal::EncodeMessage(bytes, arguments...);
-    auto call = std::make_shared<pool_internal::CallState<Value>>(Options({}), std::move(bytes));
-    engine_->Add(call, 1);
-    return Future<Value>(engine_, std::move(call));
-  }
+  Outcome Apply(const Stored<A>&... arguments) const { return Start(Then::kWait, arguments...).Get(); }
+  Future<Value> Submit(const Stored<A>&... arguments) const { return Start(Then::kGoOn, arguments...); }
 
   // One call per input, for functions of one argument.
   template <std::ranges::input_range Inputs>
-    requires(sizeof...(A) == 1 && std::convertible_to<std::ranges::range_reference_t<Inputs>, std::tuple_element_t<0, Arguments>>)
+    requires(sizeof...(A) == 1 && std::convertible_to<std::ranges::range_reference_t<Inputs>, First>)
   Results Map(Inputs&& inputs, const MapOptions& options = {}) const {
     return MapWith(inputs, options, [](const auto& input, std::string& out) {
-      using Argument = std::tuple_element_t<0, Arguments>;
-      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(input)>, Argument>) {
+      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(input)>, First>) {
         ipc_internal::EncodeMessage(out, input);
       } else {
-        ipc_internal::EncodeMessage(out, static_cast<Argument>(input));
+        ipc_internal::EncodeMessage(out, static_cast<First>(input));
       }
     });
   }
-  Results Map(std::initializer_list<std::tuple_element_t<0, std::tuple<Stored<A>..., char>>> inputs,
+  Results Map(std::initializer_list<First> inputs,
               const MapOptions& options = {}) const
     requires(sizeof...(A) == 1)
   {
-    return Map(std::ranges::subrange(inputs.begin(), inputs.end()), options);
+    return Map(std::vector<First>(inputs), options);
   }
 
   // One call per input, a tuple of all arguments.
@@ -102,6 +100,16 @@ class Function<R(A...)> final {
   friend class Pool;
   Function(std::shared_ptr<pool_internal::Engine> engine, uint32_t index) : engine_(std::move(engine)), index_(index) {}
 
+  using Then = pool_internal::Engine::Then;
+
+  Future<Value> Start(Then then, const Stored<A>&... arguments) const {
+    std::string bytes;
+    ipc_internal::EncodeMessage(bytes, arguments...);
+    auto call = std::make_shared<pool_internal::CallState<Value>>(Options({}), std::move(bytes));
+    engine_->Add(call, 1, then);
+    return Future<Value>(engine_, std::move(call));
+  }
+
   pool_internal::JobOptions Options(const MapOptions& options) const {
     const PoolOptions& pool = engine_->options();
     return {.function = index_,
@@ -123,7 +131,7 @@ class Function<R(A...)> final {
       };
       const size_t items = static_cast<size_t>(std::ranges::size(inputs));
       const auto job = std::make_shared<pool_internal::MapJob<Value, decltype(encode)>>(Options(options), items, encode);
-      engine_->Add(job, items);
+      engine_->Add(job, items, Then::kWait);
       engine_->Await([&] { return job->done(); }, absl::InfiniteDuration());
       return job->TakeResults();
     } else {
@@ -135,24 +143,20 @@ class Function<R(A...)> final {
 
   template <class Inputs>
   Stream<Value> StreamOf(Inputs&& inputs, const MapOptions& options, bool ordered) const {
-    // The view owns an input that was given as an rvalue, and looks at any other.
-    using View = std::views::all_t<Inputs>;
     struct Source {
-      explicit Source(View v) : view(std::move(v)) {}
-      View view;
-      std::optional<std::ranges::iterator_t<View>> next;
+      Inputs range;  // Inputs is a reference type where the caller keeps the range, else the stream owns it
+      std::optional<std::ranges::iterator_t<std::remove_reference_t<Inputs>>> next;
     };
-    auto source = std::make_shared<Source>(std::views::all(std::forward<Inputs>(inputs)));
+    auto source = std::shared_ptr<Source>(new Source{std::forward<Inputs>(inputs), std::nullopt});
     auto pull = [source](std::string& out) {
       if (!source->next.has_value()) {
-        source->next.emplace(std::ranges::begin(source->view));
+        source->next.emplace(std::ranges::begin(source->range));
       } else {
         ++*source->next;
       }
-      if (*source->next == std::ranges::end(source->view)) return false;
-      if constexpr (sizeof...(A) == 1 &&
-                    std::convertible_to<std::ranges::range_reference_t<View>, std::tuple_element_t<0, Arguments>>) {
-        const std::tuple_element_t<0, Arguments> input = **source->next;
+      if (*source->next == std::ranges::end(source->range)) return false;
+      if constexpr (sizeof...(A) == 1 && std::convertible_to<std::ranges::range_reference_t<Inputs>, First>) {
+        const First input = **source->next;
         ipc_internal::EncodeMessage(out, input);
       } else {
         EncodeTuple(Arguments(**source->next), out);

@@ -10,11 +10,11 @@ namespace shoal::pool_internal {
 void RunContained(const std::function<void()>& callback) {
   try {
     callback();
-  } catch (const abi::__forced_unwind&) {
-    throw;  // pthread_exit or cancellation: not ours to stop
   } catch (const std::exception& e) {
     fprintf(stderr, "shoal: a callback threw: %s\n", e.what());
   } catch (...) {
+    // Without a C++ type it is no exception but pthread_exit or cancellation, which is not ours to stop.
+    if (abi::__cxa_current_exception_type() == nullptr) throw;
     fprintf(stderr, "shoal: a callback threw something that is no std::exception\n");
   }
 }

@@ -3,10 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -52,16 +55,17 @@ class Job {
   size_t ToIssue() const { return again_.size() + (size_ - next_); }
   size_t TakeItem() {
     if (again_.empty()) return next_++;
-    const size_t item = again_.front();
-    again_.pop_front();
+    const size_t item = again_.back();
+    again_.pop_back();
     return item;
   }
 
   size_t size_ = 0;        // items that exist
   size_t next_ = 0;        // items below this one have been issued
   size_t unfinished_ = 0;  // items that have not ended
-  bool queued_ = false;    // in the engine's queue
-  std::deque<size_t> again_;                 // items to be issued once more: their worker died
+  std::optional<std::list<Job*>::iterator> queued_;  // its place in the engine's queue
+  std::shared_ptr<Job> held_;                // itself, as long as items have not ended
+  std::vector<size_t> again_;                // items to be issued once more, the next at the end
   std::unordered_map<size_t, int> deaths_;  // workers that died while they ran the item
 };
 

@@ -17,6 +17,7 @@ namespace shoal::pool_internal {
 enum TaskFrame : uint32_t {
   kTask = 1,  // detail: index of the function; id: sequence number, 1, 2, 3 …; bytes: the arguments
   kStop = 2,  // finish: exit(0)
+  kResume = 3,  // tasks before this frame that had not begun when the claim was closed belong to others; open it again
 };
 
 // Frames from a worker to the pool.
@@ -27,7 +28,15 @@ enum ResultFrame : uint32_t {
   kFailure = 20,  // id: the task's; bytes: FailureMessage
 };
 
-// EDGE worker.started: the worker's store of `started` (release) → the pool's load (acquire). Publishes started_at.
+// The claim says which task a worker has begun, and lets the pool take back those it has not.
+//
+//  closed  begun   meaning                                     who may change it, to what
+//    0      n      task n was the last begun; n + 1 may be     worker → (0, m) with the next task m it has; pool → (1, n)
+//    1      n      nothing after n may be begun                worker → (0, n), at the pool's kResume
+//
+//  Both change an open claim by compare-exchange, so a task is begun or taken back, never both.
+//
+// EDGE claim.begin: the worker's claim of a task (release) → the pool's load (acquire). Publishes started_at.
 struct WorkerShared {
   // Written by the pool before the worker exists.
   ipc_internal::RingPlace tasks;
@@ -36,8 +45,8 @@ struct WorkerShared {
   uint64_t max_message_bytes;
 
   alignas(128) sync_internal::Doorbell bell;  // the worker sleeps here
-  alignas(128) std::atomic<uint64_t> started;  // sequence number of the last task begun
-  std::atomic<int64_t> started_at;             // when, on CLOCK_MONOTONIC, in nanoseconds; only for tasks with a timeout
+  alignas(128) std::atomic<uint64_t> claim;  // kClosed | sequence number of the last task begun
+  std::atomic<int64_t> started_at;           // when, on CLOCK_MONOTONIC, in nanoseconds; only for tasks with a timeout
 };
 static_assert(sizeof(WorkerShared) == 384, "part of the shared layout");
 
@@ -48,6 +57,8 @@ static_assert(sizeof(PoolShared) == 128, "part of the shared layout");
 
 // In TaskFrame's detail, beside the function's index: the task has a timeout, so the worker notes when it begins.
 inline constexpr uint32_t kTimed = uint32_t{1} << 31;
+
+inline constexpr uint64_t kClosed = uint64_t{1} << 63;
 
 // The descriptors that a worker is started with.
 inline constexpr int kSegmentDescriptor = 3;

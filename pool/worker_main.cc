@@ -7,7 +7,7 @@
 //  If this process dies …                      the pool sees …
 //   before kHello                               a worker that never got ready; how it ended
 //   between two tasks                           nobody's task was lost: those waiting here go to other workers
-//   between `started` and the result            the task that was running: retried or failed, with how this process ended
+//   between the claim and the result            the task that was running: retried or failed, with how this process ended
 //   after Publish, before Ring                  the result: the pool drains the ring when the kernel tells it of the death
 //  If the pool's process dies, this one ends at once, whatever it is doing: the watcher thread sees the pidfd.
 
@@ -95,6 +95,14 @@ void NoCoreDumps() {
   setrlimit(RLIMIT_CORE, &none);
 }
 
+// A task may fork, and its child return from the task's function: it then goes on as a second worker, which it must not be.
+// The segment is not mapped in it (KeepFromForkedChildren); this ends it before it finds out.
+std::atomic<bool> is_forked_child{false};
+void WatchForForks() {
+  // relaxed: a forked child has one thread
+  pthread_atfork(nullptr, nullptr, [] { is_forked_child.store(true, std::memory_order_relaxed); });
+}
+
 class Worker {
  public:
   Worker(const Segment& segment, WorkerShared& shared, PoolShared& pool, const ipc_internal::RingView& tasks,
@@ -128,7 +136,11 @@ class Worker {
   void Run() {
     while (const std::optional<Frame> frame = NextFrame()) {
       if (frame->header.kind == kStop) return;
-      RunTask(*frame);
+      if (frame->header.kind == kResume) {
+        shared_.claim.store(begun_, std::memory_order_release);  // claim.begin (release): opened, with nothing new begun
+      } else if (Claim(frame->header)) {
+        RunTask(*frame);
+      }
     }
   }
 
@@ -178,15 +190,23 @@ class Worker {
     return outcome;
   }
 
-  void RunTask(const Frame& task) {
-    const bool timed = (task.header.detail & kTimed) != 0;
-    const uint32_t index = task.header.detail & ~kTimed;
-    if (timed) {
-      // relaxed: published by the store of `started`
+  // Begins a task, unless the pool has taken it back.
+  bool Claim(const ipc_internal::FrameHeader& task) {
+    if ((task.detail & kTimed) != 0) {
+      // relaxed: published by the claim
       shared_.started_at.store(Deadline::Now(), std::memory_order_relaxed);
     }
-    shared_.started.store(task.header.id, std::memory_order_release);  // worker.started (release)
+    uint64_t open = begun_;
+    // claim.begin (release). relaxed on failure: the pool has closed the claim, and this task is no longer ours
+    if (!shared_.claim.compare_exchange_strong(open, task.id, std::memory_order_release, std::memory_order_relaxed)) {
+      return false;
+    }
+    begun_ = task.id;
+    return true;
+  }
 
+  void RunTask(const Frame& task) {
+    const uint32_t index = task.header.detail & ~kTimed;
     current_ = task.header.id;
     if (task.header.kind != kTask || index >= functions_.size()) {
       Fail({.kind = SHOAL_FAILURE_ARGUMENTS, .message = "no such function in this worker"});
@@ -229,6 +249,7 @@ class Worker {
   // The outcome of the current task: the first one counts.
   void Reply(ResultFrame kind, std::string_view bytes) {
     if (current_ == 0) return;
+    if (is_forked_child.load(std::memory_order_relaxed)) _exit(0);  // relaxed: set by this very thread
     Send({.kind = kind, .id = std::exchange(current_, 0)}, bytes);
   }
 
@@ -292,6 +313,7 @@ class Worker {
   FrameSender results_;
   const uint64_t max_message_bytes_;
   std::vector<const shoal_function*> functions_;
+  uint64_t begun_ = 0;    // sequence number of the last task begun
   uint64_t current_ = 0;  // sequence number of the task that has no outcome yet; 0: none
 };
 
@@ -299,6 +321,7 @@ int Main(int argc, char** argv) {
   FollowParent();
   IgnoreInterrupt();
   NoCoreDumps();
+  WatchForForks();
   prctl(PR_SET_NAME, "shoal-worker");
   close(kProgramDescriptor);
   setvbuf(stdout, nullptr, _IOLBF, 0);  // what a killed worker printed before is not lost with its buffer

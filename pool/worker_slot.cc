@@ -39,7 +39,7 @@ absl::Status WorkerSlot::Start(const WorkerPlan& plan) {
   // Nobody else uses the slot: the process that had it has been reaped. Starting the next one is the edge.
   ipc_internal::ResetRing(task_ring_);
   ipc_internal::ResetRing(result_ring_);
-  shared_->started.store(0, std::memory_order_relaxed);  // relaxed: as above
+  shared_->claim.store(0, std::memory_order_relaxed);  // relaxed: as above
   tasks_ = ipc_internal::FrameSender(task_ring_);
   results_ = ipc_internal::FrameReceiver(result_ring_, max_message_bytes_ + kRingBytes);
 
@@ -55,6 +55,7 @@ absl::Status WorkerSlot::Start(const WorkerPlan& plan) {
   state = State::kStarting;
   fate = Fate::kUnexpected;
   overran = 0;
+  took_back_behind_ = 0;
   issued = 0;
   return absl::OkStatus();
 }
@@ -105,8 +106,32 @@ void WorkerSlot::Vacate() {
 }
 
 bool WorkerSlot::FrontHasBegun() const {
-  return !in_flight.empty() &&
-         shared_->started.load(std::memory_order_acquire) == in_flight.front().sequence;  // worker.started (acquire)
+  const uint64_t claim = shared_->claim.load(std::memory_order_acquire);  // claim.begin (acquire)
+  return !in_flight.empty() && (claim & ~kClosed) == in_flight.front().sequence;
+}
+
+sync_internal::Deadline WorkerSlot::TakeBackTime(int64_t patience_nanoseconds) const {
+  const bool due = state == State::kReady && in_flight.size() > 1 && in_flight.front().sequence != took_back_behind_;
+  return due ? Deadline::AtNanoseconds(front_since + patience_nanoseconds) : Deadline::Infinite();
+}
+
+absl::StatusOr<std::deque<InFlight>> WorkerSlot::TakeBack() {
+  took_back_behind_ = in_flight.front().sequence;
+  uint64_t begun = shared_->claim.load(std::memory_order_acquire);  // claim.begin (acquire)
+  // Closed: what was taken back before has not even been skipped yet. Begun another meanwhile: the worker goes on, no hurry.
+  // relaxed on failure: nothing follows from it
+  if ((begun & kClosed) != 0 || !shared_->claim.compare_exchange_strong(begun, begun | kClosed, std::memory_order_acquire,
+                                                                        std::memory_order_relaxed)) {
+    return std::deque<InFlight>();
+  }
+  std::deque<InFlight> taken;
+  while (!in_flight.empty() && in_flight.back().sequence > begun) {
+    taken.push_front(in_flight.back());
+    in_flight.pop_back();
+  }
+  SHOAL_RETURN_IF_ERROR(tasks_.Append({.kind = kResume}, {}));
+  SHOAL_RETURN_IF_ERROR(Flush());
+  return taken;
 }
 
 sync_internal::Deadline WorkerSlot::FrontDeadline() const {

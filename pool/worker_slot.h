@@ -79,6 +79,12 @@ class WorkerSlot {
   // The task that the worker had begun and not finished when it died.
   bool FrontHasBegun() const;
 
+  // When what waits behind the front task should be taken back if others are idle: after `patience`, once per front task.
+  sync_internal::Deadline TakeBackTime(int64_t patience_nanoseconds) const;
+
+  // Takes the tasks back that wait behind the one the worker is at. Empty where it has just gone on to the next by itself.
+  absl::StatusOr<std::deque<InFlight>> TakeBack();
+
   // When the front task will have run too long; infinite without a timeout.
   sync_internal::Deadline FrontDeadline() const;
 
@@ -103,6 +109,7 @@ class WorkerSlot {
   ipc_internal::FrameSender tasks_;
   ipc_internal::FrameReceiver results_;
   uint64_t max_message_bytes_ = 0;
+  uint64_t took_back_behind_ = 0;  // sequence number of the front task when TakeBack was last tried
 };
 
 }  // namespace shoal::pool_internal

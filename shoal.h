@@ -1,0 +1,12 @@
+#ifndef SHOAL_SHOAL_H_
+#define SHOAL_SHOAL_H_
+
+// Everything that programs use. Plug-ins include "shoal/plugins/plugin.h".
+
+#include "shoal/pool/pool.h"          // IWYU pragma: export
+#include "shoal/process/cpu_count.h"  // IWYU pragma: export
+#include "shoal/process/process.h"    // IWYU pragma: export
+#include "shoal/shm/segment.h"        // IWYU pragma: export
+#include "shoal/sync/status.h"        // IWYU pragma: export
+
+#endif  // SHOAL_SHOAL_H_
