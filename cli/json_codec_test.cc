@@ -89,7 +89,7 @@ void ExpectSame(const T& value, const std::string& json) {
   ASSERT_TRUE(one.ok()) << one;
   T back{};
   ASSERT_TRUE(ipc_internal::DecodeMessage(bytes, back));
-  EXPECT_EQ(back, value);
+  EXPECT_TRUE(back == value);  // EXPECT_EQ would compile a printer for each type
 
   bytes.clear();
   const absl::Status three = EncodeArguments(Signature<void, bool, T, std::string>(), "[true, " + json + ", \"z\"]", bytes);
@@ -97,7 +97,7 @@ void ExpectSame(const T& value, const std::string& json) {
   bool flag = false;
   std::string text;
   ASSERT_TRUE(ipc_internal::DecodeMessage(bytes, flag, back, text));
-  EXPECT_EQ(std::tie(flag, back, text), std::make_tuple(true, value, "z"));
+  EXPECT_TRUE(flag && back == value && text == "z");
 }
 
 #define EXPECT_REFUSED(status, words) EXPECT_TRUE(IsRefusal(status, words))

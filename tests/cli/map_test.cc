@@ -1,8 +1,6 @@
 // `shoal map` and `shoal functions` as a user meets them: output, order, messages, exit codes.
 
-#include <fcntl.h>
-#include <unistd.h>
-
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -120,7 +118,7 @@ TEST_F(MapTest, FilesAndStandardInputAreReadInOrder) {
 
 TEST_F(MapTest, PathsAreTheCallersUnderBazelRun) {
   std::ofstream(Path("lines")) << "5\n";
-  const std::string plugin = std::string(get_current_dir_name()) + "/" + kHazards;
+  const std::string plugin = std::filesystem::current_path().string() + "/" + kHazards;
   const Ended ended = RunProgram({kShoal, "map", plugin, "exit", "lines"}, "", {"BUILD_WORKING_DIRECTORY=" + Path("")});
   EXPECT_EQ(ended.out, "5\n") << ended.err;
 }
