@@ -113,11 +113,8 @@ bool RingReader::Release() {
   return true;
 }
 
-bool RingReader::ProducerWaits() {
-  // relaxed: a hint; the caller's fence orders it after the Release
-  if (ring_.state->producer_waits.load(std::memory_order_relaxed) == 0) return false;
-  ring_.state->producer_waits.store(0, std::memory_order_relaxed);  // relaxed: the producer asks again when it must
-  return true;
+bool RingReader::ProducerWaits() const {
+  return ring_.state->producer_waits.load(std::memory_order_relaxed) != 0;  // relaxed: the caller's fence orders it
 }
 
 }  // namespace shoal::ipc_internal

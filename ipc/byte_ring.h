@@ -86,9 +86,11 @@ class RingWriter {
   // Makes everything written visible. Returns whether there was anything new.
   bool Publish();
 
-  // Asks the consumer to ring this end's bell once it has released room. Look at Room() again after asking.
+  // Asks the consumer to ring this end's bell whenever it has released room, until told otherwise. Look at the room again
+  // after asking. Only the producer writes this word: a consumer that cleared it could clear a question asked since it looked.
   // relaxed: the arming of the bell that follows is the fence; see EDGE doorbell.dekker
   void AskForRoom() { ring_.state->producer_waits.store(1, std::memory_order_relaxed); }
+  void StopAsking() { ring_.state->producer_waits.store(0, std::memory_order_relaxed); }  // relaxed: a late ring is harmless
 
   size_t capacity() const { return ring_.bytes.size(); }
 
@@ -121,8 +123,8 @@ class RingReader {
   // Gives the room of everything taken back. Returns whether there was any.
   bool Release();
 
-  // Whether the producer asked for room since the last call. Call it after Release and a full fence.
-  bool ProducerWaits();
+  // Whether the producer waits for room. Call it after Release and a full fence.
+  bool ProducerWaits() const;
 
   size_t capacity() const { return ring_.bytes.size(); }
 

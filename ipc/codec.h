@@ -64,11 +64,13 @@ template <class T>
 bool ValidBools(const char* bytes) {
   if constexpr (std::same_as<T, bool>) {
     return static_cast<unsigned char>(*bytes) <= 1;
+  } else if constexpr (std::is_enum_v<T>) {
+    return ValidBools<std::underlying_type_t<T>>(bytes);
   } else if constexpr (WireScalar<T>) {
     return true;
   } else if constexpr (kIsStdArray<T>) {
     using Element = typename T::value_type;
-    if constexpr (!WireScalar<Element> || std::same_as<Element, bool>) {
+    if constexpr (!WireScalar<Element> || std::same_as<Element, bool> || std::is_enum_v<Element>) {
       for (size_t i = 0; i < std::tuple_size_v<T>; ++i) {
         if (!ValidBools<Element>(bytes + i * sizeof(Element))) return false;
       }

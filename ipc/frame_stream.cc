@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "shoal/sync/status.h"
@@ -45,6 +46,7 @@ absl::StatusOr<bool> FrameSender::Publish() {
     if (waiting_from_ == waiting_.size()) {
       Recycle(waiting_);
       waiting_from_ = 0;
+      if (std::exchange(asked_, false)) writer_.StopAsking();
     }
   }
   return writer_.Publish();

@@ -49,13 +49,17 @@ class FrameSender {
   bool drained() const { return waiting_.empty(); }
 
   // Asks the peer to ring once there is room. REQUIRES: !drained(). Publish again after asking.
-  void AskForRoom() { writer_.AskForRoom(); }
+  void AskForRoom() {
+    writer_.AskForRoom();
+    asked_ = true;
+  }
 
  private:
   absl::Status Put(std::span<const std::byte> bytes);
 
   RingWriter writer_;
   std::vector<std::byte> waiting_;
+  bool asked_ = false;       // for room
   size_t waiting_from_ = 0;  // bytes of waiting_ before this one are in the ring
 };
 
@@ -73,7 +77,7 @@ class FrameReceiver {
   absl::StatusOr<std::optional<Frame>> Next();
 
   // Gives the room of all frames before the last returned one back to the peer. Returns whether the peer waits for room: then
-  // its bell must be rung. Next() does the same for the frames before the one it returns, but rings for nobody.
+  // its bell must be rung.
   bool Release();
 
  private:

@@ -78,6 +78,7 @@ constexpr void CheckTravels() {
                 "tuple, pair, array, and plain structs (aggregates) of these");
   if constexpr (WireStruct<T>) {
     static_assert(std::is_default_constructible_v<T>, "a struct that travels needs a default value (no reference members)");
+    static_assert(std::is_move_assignable_v<T>, "a struct that travels is assigned where it arrives (no const members)");
   }
 }
 

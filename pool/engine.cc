@@ -22,6 +22,7 @@
 #include "shoal/pool/quiet_thread.h"
 #include "shoal/pool/worker_program.h"
 #include "shoal/process/cpu_count.h"
+#include "shoal/sync/process_epoch.h"
 #include "shoal/sync/status.h"
 
 namespace shoal::pool_internal {
@@ -34,10 +35,18 @@ using sync_internal::ErrnoStatus;
 using sync_internal::MakeStatus;
 
 constexpr int kMaxWorkers = 1024;
-// After so many failed starts in a row no worker can be started, and the pool says so. A worker that was killed from outside
-// while it loaded (by somebody, or for want of memory) says little about the next one.
-constexpr int kMaxFailedStarts = 3;
-constexpr int kMaxKilledStarts = 30;
+// After so many workers in a row that ended before they had done anything, and with no other left, the pool says that none can
+// be had. One that was killed from outside (by somebody, or for want of memory) says little about the next.
+constexpr int kMaxFailures = 10;
+constexpr int kMaxKilled = 40;
+
+// The first replacement starts at once; then each waits twice as long as the one before, up to a second.
+constexpr int64_t kFirstPauseNanoseconds = 1'000'000;
+constexpr int kMostDoublings = 10;
+
+// A task whose worker dies before it can even begin it (for want of memory for its arguments, say) is handed out this often
+// beyond its retries. It may have been bad luck: others may have killed the worker.
+constexpr int kUnbegunRetries = 5;
 
 // A worker gets about this much work ahead, so that it need not wait for the pool between short tasks, and so that little waits
 // behind a long one.
@@ -50,9 +59,6 @@ constexpr int64_t kPatienceNanoseconds = 2'000'000;
 // How long the leader gives its processor away before it sleeps for good. As long as it does, workers need no system call to
 // be heard. Bounded in time, because on a machine with idle processors yielding is spinning.
 constexpr int64_t kYieldNanoseconds = 30'000;
-
-// How long workers may take to finish after they were told to.
-constexpr absl::Duration kStopGrace = absl::Seconds(5);
 
 std::string_view Text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -68,7 +74,7 @@ absl::Status Nonsense(absl::string_view what) {
 // ---- birth ----------------------------------------------------------------------------------------------------------
 
 Engine::Engine(PoolOptions options)
-    : options_(std::move(options)), creator_(getpid()), keeper_([this] {
+    : options_(std::move(options)), creator_(sync_internal::ProcessEpoch()), keeper_([this] {
         // The keeper's thread: a worker has ended, and may have died before it could wake anybody.
         segment_->deaths().fetch_add(1, std::memory_order_release);  // pool.death (release): publishes the keeper's list
         sync_internal::WakeAll(segment_->deaths());
@@ -129,7 +135,8 @@ absl::Status Engine::Start() {
     slots_.push_back(std::move(slot));
   }
   SHOAL_RETURN_IF_ERROR(keeper_.Start());
-  background_thread_ = QuietThread("shoal-pool", [this] { Background(); });
+  SHOAL_ASSIGN_OR_RETURN(background_thread_, QuietThread("shoal-pool", [this] { Background(); }));
+  SHOAL_ASSIGN_OR_RETURN(callback_thread_, QuietThread("shoal-callbacks", [this] { RunCallbacks(); }));
 
   // All at once: the first that is ready tells what the plug-ins offer.
   Locked([this] { StartWorkers(); });
@@ -148,27 +155,47 @@ absl::Status Engine::Start() {
 }
 
 void Engine::DeleteUnlessForked(Engine* engine) {
-  if (getpid() == engine->creator_) delete engine;
+  if (!sync_internal::InProcessOf(engine->creator_)) return;
+  if (!engine->OnOwnThread()) {
+    delete engine;
+    return;
+  }
+  // The last reference was dropped by a callback, or with a job. The engine ends its threads, so none of them can end it.
+  try {
+    std::thread([engine] { delete engine; }).detach();
+  } catch (const std::system_error&) {
+    // Without a thread to be had it stays: a leak, and nothing worse.
+  }
+}
+
+bool Engine::OnOwnThread() const {
+  const std::thread::id self = std::this_thread::get_id();
+  return self == background_thread_.get_id() || self == callback_thread_.get_id();
 }
 
 Engine::~Engine() {
-  if (!background_thread_.joinable()) return;
-  Close().IgnoreError();
-  Join(absl::InfiniteDuration()).IgnoreError();
+  if (background_thread_.joinable()) {
+    Close().IgnoreError();
+    Join(absl::InfiniteDuration()).IgnoreError();
+  }
   {
     const Lock lock(mutex_);
-    stop_background_ = true;
+    stop_threads_ = true;
     background_.notify_all();
+    callbacks_due_.notify_all();
   }
-  background_thread_.join();
+  if (background_thread_.joinable()) background_thread_.join();
+  if (callback_thread_.joinable()) callback_thread_.join();
 }
 
 // ---- what users call ------------------------------------------------------------------------------------------------
 
+absl::Status Engine::CheckProcess() const {
+  if (sync_internal::InProcessOf(creator_)) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kFailedPrecondition, "a pool belongs to the process that made it, not to a fork of it");
+}
+
 absl::Status Engine::WhyNotOpen() const {
-  if (getpid() != creator_) {
-    return MakeStatus(absl::StatusCode::kFailedPrecondition, "a pool belongs to the process that made it, not to a fork of it");
-  }
   if (terminated_) return MakeStatus(absl::StatusCode::kFailedPrecondition, "the pool was terminated");
   if (closed_) return MakeStatus(absl::StatusCode::kFailedPrecondition, "the pool was closed");
   return broken_;
@@ -176,78 +203,83 @@ absl::Status Engine::WhyNotOpen() const {
 
 void Engine::Add(const std::shared_ptr<Job>& job, size_t items, Then then) {
   if (items == 0) return;
-  Lock lock(mutex_);
+  if (const absl::Status forked = CheckProcess(); !forked.ok()) {
+    // A copy of the job in a process of one thread. Its lock may be held by nobody, for ever.
+    for (; items > 0; --items) job->Finish(job->size_++, {.status = forked});
+    return;
+  }
+  const Lock lock(mutex_);
   const size_t first = job->size_;
   job->size_ += items;
   job->unfinished_ += items;
   unfinished_ += items;
   job->held_ = job;
   if (const absl::Status closed = WhyNotOpen(); !closed.ok()) {
+    // Earlier items of the job may still be waiting to be issued: they stay where they are, the new ones end here.
+    for (size_t item = job->next_; item < first; ++item) job->again_.insert(job->again_.begin(), item);
     job->next_ = job->size_;
-    for (size_t item = first; item < job->size_; ++item) Finish(*job, item, {.status = closed});
+    for (size_t item = first; item < first + items; ++item) Finish(*job, item, {.status = closed});
   } else {
-    has_timeouts_ = has_timeouts_ || job->options.timeout < absl::InfiniteDuration();
     Enqueue(*job, items);
     if (Dispatch() && leading_ && job->options.timeout < absl::InfiniteDuration()) {
       shared_->bell.Ring();  // the leader sleeps with a deadline computed without this task
     }
   }
-  if (then == Then::kGoOn && !leading_ && followers_ == 0) background_.notify_one();
+  if (then == Then::kGoOn) SeeToALeader();
   TellLeader();
-  RunCallbacks(lock);
 }
 
 bool Engine::Cancel(Job& job) {
-  Lock lock(mutex_);
+  if (!CheckProcess().ok()) return false;
+  const Lock lock(mutex_);
   if (job.next_ != 0 || job.size_ != 1 || job.unfinished_ != 1) return false;
   Dequeue(job);
   job.next_ = 1;
   Finish(job, 0, {.status = MakeStatus(absl::StatusCode::kCancelled, "the task was cancelled before a worker had it")});
   TellLeader();
-  RunCallbacks(lock);
   return true;
 }
 
 bool Engine::Await(const std::function<bool()>& done, absl::Duration timeout) {
   const Deadline deadline = Deadline::After(timeout);
-  if (getpid() != creator_) return done();
+  if (!CheckProcess().ok()) return done();
   Lock lock(mutex_);
   for (;;) {
-    if (done()) return true;
+    if (done() || deadline.passed()) break;
     if (!leading_) {
       leading_ = true;
       Lead(lock, done, deadline);
-      PassTheLead(lock);
-      RunCallbacks(lock);
-      if (done()) return true;
-      if (deadline.passed()) return false;
-      continue;
-    }
-    if (deadline.passed()) return false;
-    ++followers_;
-    if (deadline.infinite()) {
-      changed_.wait(lock);
+      leading_ = false;
     } else {
-      changed_.wait_for(lock, std::chrono::nanoseconds(std::max<int64_t>(0, deadline.nanoseconds() - Deadline::Now())));
+      ++followers_;
+      if (deadline.infinite()) {
+        changed_.wait(lock);
+      } else {
+        changed_.wait_for(lock, std::chrono::nanoseconds(std::max<int64_t>(0, deadline.nanoseconds() - Deadline::Now())));
+      }
+      --followers_;
     }
-    --followers_;
   }
+  // Whoever goes home sees to it that somebody leads, whether it led or only followed.
+  SeeToALeader();
+  return done();
 }
 
 void Engine::Locked(const std::function<void()>& look) {
+  if (!CheckProcess().ok()) return look();
   const Lock lock(mutex_);
   look();
 }
 
 absl::Status Engine::Close() {
+  SHOAL_RETURN_IF_ERROR(CheckProcess());
   const Lock lock(mutex_);
-  if (getpid() != creator_) return WhyNotOpen();
   closed_ = true;
   return absl::OkStatus();
 }
 
 absl::Status Engine::Join(absl::Duration timeout) {
-  if (getpid() != creator_) return WhyNotOpen();
+  SHOAL_RETURN_IF_ERROR(CheckProcess());
   {
     const Lock lock(mutex_);
     if (!closed_ && !terminated_) {
@@ -258,7 +290,10 @@ absl::Status Engine::Join(absl::Duration timeout) {
   const auto late = [] {
     return MakeStatus(absl::StatusCode::kDeadlineExceeded, "the pool still works: the timeout of Join passed");
   };
-  if (!Await([this] { return unfinished_ == 0; }, timeout)) return late();
+  // Callbacks belong to the work that is waited for, unless one of them is who waits.
+  const bool in_callback = std::this_thread::get_id() == callback_thread_.get_id();
+  const auto finished = [&] { return unfinished_ == 0 && (in_callback || (callbacks_.empty() && !in_callbacks_)); };
+  if (!Await(finished, timeout)) return late();
   Locked([this] {
     stopping_ = true;
     for (WorkerSlot& slot : slots_) {
@@ -269,36 +304,29 @@ absl::Status Engine::Join(absl::Duration timeout) {
       }
     }
   });
+  // A worker that hangs in an exit handler is killed after a while.
   const auto vacant = [this] {
     return std::all_of(slots_.begin(), slots_.end(),
                        [](const WorkerSlot& slot) { return slot.state == WorkerSlot::State::kVacant; });
   };
-  if (!Await(vacant, std::min(deadline.Remaining(), kStopGrace))) {
-    if (deadline.passed()) return late();
-    // A worker that hangs in an exit handler has nothing of anybody's: its tasks are done.
-    Locked([this] {
-      for (WorkerSlot& slot : slots_) slot.Kill(WorkerSlot::Fate::kTerminated);
-    });
-    if (!Await(vacant, deadline.Remaining())) return late();
-  }
-  return absl::OkStatus();
+  return Await(vacant, deadline.Remaining()) ? absl::OkStatus() : late();
 }
 
 absl::Status Engine::Terminate() {
-  if (getpid() != creator_) return WhyNotOpen();
+  SHOAL_RETURN_IF_ERROR(CheckProcess());
   {
-    Lock lock(mutex_);
+    const Lock lock(mutex_);
     terminated_ = true;
     stopping_ = true;
     for (WorkerSlot& slot : slots_) slot.Kill(WorkerSlot::Fate::kTerminated);
     FinishAll(MakeStatus(absl::StatusCode::kCancelled, "the pool was terminated"));
     TellLeader();
-    RunCallbacks(lock);
   }
   return Join(absl::InfiniteDuration());
 }
 
 PoolStats Engine::Stats() {
+  if (!CheckProcess().ok()) return {};
   const Lock lock(mutex_);
   PoolStats stats{.workers = {}, .pending = unfinished_, .done = tasks_done_, .retried = tasks_retried_,
                   .worker_deaths = deaths_};
@@ -310,10 +338,10 @@ PoolStats Engine::Stats() {
 
 // ---- leading --------------------------------------------------------------------------------------------------------
 
-// Looks after the workers until `done()`, the deadline, or a callback that must run first.
+// Looks after the workers until `done()` or the deadline.
 // REQUIRES: leading_, set by this thread.
 void Engine::Lead(Lock& lock, const std::function<bool()>& done, Deadline deadline) {
-  const auto enough = [&] { return done() || !callbacks_.empty() || deadline.passed(); };
+  const auto enough = [&] { return done() || deadline.passed(); };
   int64_t idle_since = 0;
   for (;;) {
     // pool.death (acquire): whatever the keeper noted before this count is seen by HandleEnded
@@ -348,12 +376,19 @@ void Engine::Lead(Lock& lock, const std::function<bool()>& done, Deadline deadli
   }
 }
 
-// The lead is free again: whoever waits takes it, or the background thread if somebody must.
-void Engine::PassTheLead(Lock&) {
-  leading_ = false;
+bool Engine::NobodyNeedsLead() const {
+  const bool vacant = std::any_of(slots_.begin(), slots_.end(), [](const WorkerSlot& slot) {
+    return slot.state == WorkerSlot::State::kVacant || slot.state == WorkerSlot::State::kStopping;
+  });
+  return unfinished_ == 0 && !deaths_to_handle_ && (!vacant || stopping_);
+}
+
+// Nobody may lead any more: whoever waits takes it, or the background thread if somebody must.
+void Engine::SeeToALeader() {
+  if (leading_) return;
   if (followers_ > 0) {
     changed_.notify_all();
-  } else if (unfinished_ > 0 || deaths_to_handle_) {
+  } else if (!NobodyNeedsLead()) {
     background_.notify_one();
   }
 }
@@ -361,15 +396,14 @@ void Engine::PassTheLead(Lock&) {
 void Engine::Background() {
   Lock lock(mutex_);
   for (;;) {
-    background_.wait(lock, [this] {
-      return stop_background_ || (!leading_ && followers_ == 0 && (unfinished_ > 0 || deaths_to_handle_));
-    });
-    if (stop_background_) return;
+    background_.wait(lock,
+                     [this] { return stop_threads_ || (!leading_ && followers_ == 0 && !NobodyNeedsLead()); });
+    if (stop_threads_) return;
     leading_ = true;
     deaths_to_handle_ = false;
-    Lead(lock, [this] { return unfinished_ == 0 || followers_ > 0; }, Deadline::Infinite());
-    PassTheLead(lock);
-    RunCallbacks(lock);
+    Lead(lock, [this] { return NobodyNeedsLead() || followers_ > 0 || stop_threads_; }, Deadline::Infinite());
+    leading_ = false;
+    SeeToALeader();
   }
 }
 
@@ -384,13 +418,24 @@ void Engine::TellLeader() {
   TellFollowers();
 }
 
-// Runs the callbacks that are due, without the lock.
-void Engine::RunCallbacks(Lock& lock) {
-  while (!callbacks_.empty()) {
-    const std::vector<std::shared_ptr<Job>> due = std::exchange(callbacks_, {});
+// The callback thread: runs what users want to be called with, without the lock. It may wait for tasks, or for ever, and keeps
+// nobody but other callbacks waiting.
+void Engine::RunCallbacks() {
+  Lock lock(mutex_);
+  for (;;) {
+    callbacks_due_.wait(lock, [this] { return stop_threads_ || !callbacks_.empty(); });
+    if (callbacks_.empty()) return;
+    std::vector<std::shared_ptr<Job>> due = std::exchange(callbacks_, {});
+    in_callbacks_ = true;
     lock.unlock();
-    for (const std::shared_ptr<Job>& job : due) job->AfterFinish();
+    for (std::shared_ptr<Job>& job : due) {
+      job->AfterFinish();
+      job.reset();  // what the callback holds is let go of here
+    }
     lock.lock();
+    in_callbacks_ = false;
+    news_ = true;  // somebody may wait for the end of callbacks
+    TellLeader();
   }
 }
 
@@ -400,7 +445,8 @@ bool Engine::Pump() {
   for (WorkerSlot& slot : slots_) {
     if (slot.state != WorkerSlot::State::kVacant) progress = Receive(slot) || progress;
   }
-  if (has_timeouts_) HandleLateTasks();
+  HandleLateTasks();
+  if (StartIsDue()) StartWorkers();
   Dispatch();
   HandleWaitingTasks();
   TellFollowers();
@@ -409,23 +455,41 @@ bool Engine::Pump() {
 
 // ---- workers --------------------------------------------------------------------------------------------------------
 
+bool Engine::StartIsDue() const {
+  return !stopping_ && next_start_.passed() && std::any_of(slots_.begin(), slots_.end(), [](const WorkerSlot& slot) {
+           return slot.state == WorkerSlot::State::kVacant;
+         });
+}
+
+// Starts a worker in every vacant place, until one cannot be started.
 void Engine::StartWorkers() {
-  for (size_t i = 0; i < slots_.size() && !stopping_ && broken_.ok(); ++i) {
+  for (size_t i = 0; i < slots_.size(); ++i) {
     WorkerSlot& slot = slots_[i];
     if (slot.state != WorkerSlot::State::kVacant) continue;
-    if (const absl::Status started = slot.Start(plan_); started.ok()) {
-      keeper_.Watch(slot.process->sentinel(), static_cast<int>(i));
-    } else {
-      NoteFailedStart(started, /*killed=*/false);
+    absl::Status started = slot.Start(plan_);
+    if (started.ok()) {
+      started = keeper_.Watch(slot.process->sentinel(), static_cast<int>(i));
+      if (!started.ok()) slot.Vacate();  // ends it
     }
+    if (!started.ok()) return NoteFailure(started, /*killed=*/false);
   }
 }
 
-void Engine::NoteFailedStart(const absl::Status& why, bool killed) {
-  (killed ? killed_starts_ : failed_starts_) += 1;
+// A worker could not be started, or ended before it had done anything. The next gets its chance, after a while.
+void Engine::NoteFailure(const absl::Status& why, bool killed) {
+  ++failures_;
+  killed_ += killed;
+  last_failure_ = why;
+  const bool others_live = std::any_of(slots_.begin(), slots_.end(), [](const WorkerSlot& slot) {
+    return slot.state == WorkerSlot::State::kReady;
+  });
   // Before any worker has been ready there is no reason to hope: the same program and plug-ins will fail again.
-  const int most = functions_known_ ? kMaxFailedStarts : 1;
-  if (failed_starts_ >= most || killed_starts_ >= kMaxKilledStarts) Break(why);
+  const int most = functions_known_ ? kMaxFailures : 1;
+  if (!others_live && (failures_ - killed_ >= most || killed_ >= kMaxKilled)) return Break(why);
+  if (failures_ > 1) {
+    const int doublings = std::min(failures_ - 2, kMostDoublings);
+    next_start_ = Deadline::AtNanoseconds(Deadline::Now() + (kFirstPauseNanoseconds << doublings));
+  }
 }
 
 void Engine::Break(const absl::Status& why) {
@@ -440,10 +504,7 @@ void Engine::Break(const absl::Status& why) {
 bool Engine::HandleEnded() {
   const std::vector<int> ended = keeper_.TakeEnded();
   for (const int index : ended) HandleEnd(slots_[static_cast<size_t>(index)]);
-  if (!ended.empty()) {
-    StartWorkers();
-    news_ = true;
-  }
+  news_ = news_ || !ended.empty();
   return !ended.empty();
 }
 
@@ -455,40 +516,59 @@ void Engine::HandleEnd(WorkerSlot& slot) {
   const bool unasked = slot.fate != WorkerSlot::Fate::kTerminated && slot.state != WorkerSlot::State::kStopping;
   if (unasked) ++deaths_;
 
-  if (was_starting && slot.state == WorkerSlot::State::kStarting) {
-    NoteFailedStart(MakeStatus(absl::StatusCode::kUnavailable,
-                               absl::StrCat(Describe(slot, end), " while it loaded ", options_.plugins.front(),
-                                            options_.plugins.size() > 1 ? " and others" : "")),
-                    /*killed=*/end == ExitStatus{.kind = ExitStatus::Kind::kSignalled, .value = SIGKILL});
-  }
-
   const bool front_had_begun = slot.FrontHasBegun();
+  if (unasked && !front_had_begun && slot.finished == 0) {
+    const std::string when =
+        !was_starting ? "before it had done anything"
+                      : absl::StrCat("while it loaded ", options_.plugins.front(), options_.plugins.size() > 1 ? " and others" : "");
+    NoteFailure(MakeStatus(absl::StatusCode::kUnavailable, absl::StrCat(Describe(slot, end), " ", when)),
+                /*killed=*/end == ExitStatus{.kind = ExitStatus::Kind::kSignalled, .value = SIGKILL});
+  }
   std::deque<InFlight> orphans = std::exchange(slot.in_flight, {});
-  if (front_had_begun && !orphans.empty()) {
-    const InFlight victim = orphans.front();
-    Job& job = *victim.job;
-    if (slot.fate == WorkerSlot::Fate::kOverran && slot.overran == victim.sequence) {
-      orphans.pop_front();
-      Finish(job, victim.item,
-             {.status = MakeStatus(absl::StatusCode::kDeadlineExceeded,
-                                   absl::StrCat(NameOf(job), " did not return within its deadline of ",
-                                                absl::FormatDuration(job.options.timeout), "; worker ",
-                                                slot.process->pid(), " was killed"))});
-    } else if (slot.fate != WorkerSlot::Fate::kOverran) {
-      const int deaths = ++job.deaths_[victim.item];
-      if (deaths > job.options.max_retries) {
-        orphans.pop_front();
-        Finish(job, victim.item,
-               {.status = MakeStatus(absl::StatusCode::kUnavailable,
-                                     absl::StrCat(Describe(slot, end), " while it ran ", NameOf(job),
-                                                  deaths > 1 ? absl::StrCat(" (attempt ", deaths, ")") : ""))});
-      } else {
-        ++tasks_retried_;
-      }
-    }
+  if (!orphans.empty()) {
+    const InFlight front = orphans.front();
+    const bool ends = front_had_begun ? BlameForEnd(slot, end, front) : BlameForNotBeginning(slot, end, front);
+    if (ends) orphans.pop_front();
   }
   GiveBack(orphans);
   slot.Vacate();
+}
+
+// The worker died, or was killed by us, while it ran `front`. Returns whether that ends the task.
+bool Engine::BlameForEnd(WorkerSlot& slot, const ExitStatus& end, const InFlight& front) {
+  Job& job = *front.job;
+  if (slot.fate == WorkerSlot::Fate::kOverran) {
+    if (slot.overran != front.sequence) return false;  // the one that overran has ended after all; this one is innocent
+    Finish(job, front.item,
+           {.status = MakeStatus(absl::StatusCode::kDeadlineExceeded,
+                                 absl::StrCat(NameOf(job), " did not return within its deadline of ",
+                                              absl::FormatDuration(job.options.timeout), "; worker ", slot.process->pid(),
+                                              " was killed"))});
+    return true;
+  }
+  const int deaths = ++job.deaths_[front.item];
+  if (deaths <= job.options.max_retries) {
+    ++tasks_retried_;
+    return false;
+  }
+  Finish(job, front.item,
+         {.status = MakeStatus(absl::StatusCode::kUnavailable,
+                               absl::StrCat(Describe(slot, end), " while it ran ", NameOf(job),
+                                            deaths > 1 ? absl::StrCat(" (attempt ", deaths, ")") : ""))});
+  return true;
+}
+
+// The worker died although it had not begun `front`, which was next. Once that is chance, many times it is not.
+bool Engine::BlameForNotBeginning(WorkerSlot& slot, const ExitStatus& end, const InFlight& front) {
+  Job& job = *front.job;
+  if (slot.fate != WorkerSlot::Fate::kUnexpected && slot.fate != WorkerSlot::Fate::kNonsense) return false;
+  const int deaths = ++job.unbegun_[front.item];
+  if (deaths <= job.options.max_retries + kUnbegunRetries) return false;
+  Finish(job, front.item,
+         {.status = MakeStatus(absl::StatusCode::kUnavailable,
+                               absl::StrCat(Describe(slot, end), " before it could begin ", NameOf(job), ", as did ",
+                                            deaths - 1, " others"))});
+  return true;
 }
 
 // Tasks that were handed out go back to where they came from, in their old order.
@@ -500,8 +580,8 @@ void Engine::GiveBack(const std::deque<InFlight>& tasks) {
 }
 
 bool Engine::SomebodyIsIdle() const {
-  return queue_.empty() && std::any_of(slots_.begin(), slots_.end(), [](const WorkerSlot& slot) {
-           return slot.in_flight.empty() && slot.may_take_tasks();
+  return queue_.empty() && std::any_of(slots_.begin(), slots_.end(), [this](const WorkerSlot& slot) {
+           return slot.in_flight.empty() && MayTakeTasks(slot);
          });
 }
 
@@ -552,13 +632,24 @@ bool Engine::Receive(WorkerSlot& slot) {
     slot.nanoseconds_per_task =
         slot.nanoseconds_per_task == 0 ? each : 0.5 * slot.nanoseconds_per_task + 0.5 * each;
     slot.front_since = now;
-    if (slot.state == WorkerSlot::State::kReady && options_.max_tasks_per_worker.has_value() &&
-        slot.issued >= *options_.max_tasks_per_worker && slot.in_flight.empty()) {
-      if (!slot.Stop().ok()) slot.Kill(WorkerSlot::Fate::kNonsense);
-    }
+    slot.finished += results;
+    failures_ = 0;
+    killed_ = 0;
+    RetireIfDone(slot);
   }
   slot.DoneReceiving();
   return any;
+}
+
+bool Engine::MayTakeTasks(const WorkerSlot& slot) const {
+  return slot.may_take_tasks() &&
+         (!options_.max_tasks_per_worker.has_value() || slot.given < *options_.max_tasks_per_worker);
+}
+
+// A worker that has had its number of tasks is replaced.
+void Engine::RetireIfDone(WorkerSlot& slot) {
+  if (slot.state != WorkerSlot::State::kReady || !slot.in_flight.empty() || MayTakeTasks(slot)) return;
+  if (!slot.Stop().ok()) slot.Kill(WorkerSlot::Fate::kNonsense);
 }
 
 absl::Status Engine::HandleFrame(WorkerSlot& slot, const Frame& frame) {
@@ -569,8 +660,8 @@ absl::Status Engine::HandleFrame(WorkerSlot& slot, const Frame& frame) {
       return starting ? HandleHello(slot, bytes) : Nonsense("a second hello");
     case kRefusal:
       if (!starting) return Nonsense("a refusal after the hello");
-      slot.state = WorkerSlot::State::kStopping;
-      NoteFailedStart(MakeStatus(static_cast<absl::StatusCode>(frame.header.detail), View(bytes)), /*killed=*/false);
+      slot.ExpectEnd();
+      NoteFailure(MakeStatus(static_cast<absl::StatusCode>(frame.header.detail), View(bytes)), /*killed=*/false);
       return absl::OkStatus();
     case kValue:
     case kFailure: {
@@ -610,30 +701,28 @@ absl::Status Engine::HandleHello(WorkerSlot& slot, std::string_view bytes) {
   }
   slot.state = WorkerSlot::State::kReady;
   slot.nanoseconds_per_task = 0;
-  failed_starts_ = 0;
-  killed_starts_ = 0;
   news_ = true;
   return absl::OkStatus();
 }
 
 void Engine::HandleLateTasks() {
-  bool any = false;
   const int64_t now = Deadline::Now();
   for (WorkerSlot& slot : slots_) {
-    if (slot.in_flight.empty()) continue;
-    any = any || slot.in_flight.front().job->options.timeout < absl::InfiniteDuration();
     if (slot.state == WorkerSlot::State::kReady && slot.FrontDeadline().nanoseconds() <= now) {
       slot.overran = slot.in_flight.front().sequence;
       slot.Kill(WorkerSlot::Fate::kOverran);
+    } else if (slot.state == WorkerSlot::State::kStopping && slot.stop_by.nanoseconds() <= now) {
+      slot.Kill(WorkerSlot::Fate::kTerminated);
     }
   }
-  has_timeouts_ = any || !queue_.empty();
 }
 
 sync_internal::Deadline Engine::NextDeadline() const {
   Deadline next = Deadline::Infinite();
   const bool somebody_is_idle = SomebodyIsIdle();
   for (const WorkerSlot& slot : slots_) {
+    if (slot.state == WorkerSlot::State::kVacant && !stopping_) next = Deadline::Earlier(next, next_start_);
+    if (slot.state == WorkerSlot::State::kStopping) next = Deadline::Earlier(next, slot.stop_by);
     if (slot.state != WorkerSlot::State::kReady) continue;
     next = Deadline::Earlier(next, slot.FrontDeadline());
     if (somebody_is_idle) next = Deadline::Earlier(next, slot.TakeBackTime(kPatienceNanoseconds));
@@ -669,8 +758,7 @@ bool Engine::Dispatch() {
     WorkerSlot* idlest = nullptr;
     size_t ready = 0;
     for (WorkerSlot& slot : slots_) {
-      if (!slot.may_take_tasks()) continue;
-      if (options_.max_tasks_per_worker.has_value() && slot.issued >= *options_.max_tasks_per_worker) continue;
+      if (!MayTakeTasks(slot)) continue;
       ++ready;
       if (slot.in_flight.size() >= WindowOf(slot)) continue;
       if (idlest == nullptr || slot.in_flight.size() < idlest->in_flight.size()) idlest = &slot;
@@ -693,7 +781,7 @@ bool Engine::Dispatch() {
 // Hands up to `most` items to a worker, and lets it see them.
 void Engine::IssueSome(WorkerSlot& slot, size_t most) {
   if (options_.max_tasks_per_worker.has_value()) {
-    most = static_cast<size_t>(std::min<uint64_t>(most, *options_.max_tasks_per_worker - slot.issued));
+    most = static_cast<size_t>(std::min<uint64_t>(most, *options_.max_tasks_per_worker - slot.given));
   }
   while (most > 0 && !queue_.empty() && slot.may_take_tasks()) {
     const std::shared_ptr<Job> held = queue_.front()->held_;  // a refused item may be its last
@@ -737,13 +825,18 @@ void Engine::FinishFront(WorkerSlot& slot, const TaskOutcome& outcome) {
 
 void Engine::Finish(Job& job, size_t item, const TaskOutcome& outcome) {
   job.Finish(item, outcome);
+  if (!job.deaths_.empty()) job.deaths_.erase(item);
+  if (!job.unbegun_.empty()) job.unbegun_.erase(item);
   --job.unfinished_;
   --unfinished_;
   ++tasks_done_;
   news_ = true;
   if (job.unfinished_ == 0) {
     const std::shared_ptr<Job> held = std::move(job.held_);  // may be the last to hold it
-    if (job.WantsAfterFinish()) callbacks_.push_back(held);
+    if (job.WantsAfterFinish()) {
+      callbacks_.push_back(held);
+      callbacks_due_.notify_one();
+    }
   }
 }
 

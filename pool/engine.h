@@ -43,7 +43,7 @@ namespace shoal::pool_internal {
 //  INVARIANTS, under the lock:
 //   a task is in exactly one place: not issued (its job's next_ or again_), or in flight at one worker, or finished;
 //   unfinished_ > 0 implies: somebody leads, or is about to, or follows, or the background thread has been told;
-//   no callback of the user runs under the lock, or on a thread that leads: it may wait for tasks itself;
+//   no code of the user runs under the lock, and no callback on a thread that leads or waits: it may do either itself;
 //   the leader sleeps only while the bell is armed and no worker's ring has anything for it.
 //
 // Thread safety: all public calls from any thread, also from callbacks. Nothing of it is shared with other processes but the
@@ -60,6 +60,9 @@ class Engine final {
 
   // What the workers offer. Constant once Create has returned.
   const std::vector<FunctionInfo>& functions() const { return functions_; }
+
+  // FailedPrecondition in a fork of the process that made the pool; looks at nothing that a lock protects.
+  absl::Status CheckProcess() const;
 
   const PoolOptions& options() const { return options_; }
 
@@ -95,16 +98,23 @@ class Engine final {
   // Leading.
   void Lead(Lock& lock, const std::function<bool()>& done, Deadline deadline);
   void Background();
-  void PassTheLead(Lock& lock);
+  void SeeToALeader();
+  bool NobodyNeedsLead() const;
   bool Pump();
   void TellFollowers();
   void TellLeader();
-  void RunCallbacks(Lock& lock);
+  void RunCallbacks();
+  bool OnOwnThread() const;
 
   // What happens to workers.
   bool HandleEnded();
   void HandleEnd(WorkerSlot& slot);
+  bool BlameForEnd(WorkerSlot& slot, const process_internal::ExitStatus& end, const InFlight& front);
+  bool BlameForNotBeginning(WorkerSlot& slot, const process_internal::ExitStatus& end, const InFlight& front);
   void StartWorkers();
+  bool StartIsDue() const;
+  void RetireIfDone(WorkerSlot& slot);
+  bool MayTakeTasks(const WorkerSlot& slot) const;
   bool Receive(WorkerSlot& slot);
   absl::Status HandleFrame(WorkerSlot& slot, const ipc_internal::Frame& frame);
   absl::Status HandleHello(WorkerSlot& slot, std::string_view bytes);
@@ -113,7 +123,7 @@ class Engine final {
   bool SomebodyIsIdle() const;
   void GiveBack(const std::deque<InFlight>& tasks);
   Deadline NextDeadline() const;
-  void NoteFailedStart(const absl::Status& why, bool killed);
+  void NoteFailure(const absl::Status& why, bool killed);
   void Break(const absl::Status& why);
 
   // What happens to tasks.
@@ -131,7 +141,7 @@ class Engine final {
   const std::string& NameOf(const Job& job) const { return functions_[job.options.function].name; }
 
   const PoolOptions options_;
-  const pid_t creator_;
+  const uint32_t creator_;  // the process that made it, by its epoch
   std::optional<Segment> segment_;
   PoolShared* shared_ = nullptr;
   shm_internal::UniqueFd parent_;   // our own pidfd, for the workers
@@ -142,22 +152,26 @@ class Engine final {
   std::mutex mutex_;
   std::condition_variable changed_;     // followers: somebody's tasks ended, or the lead is free
   std::condition_variable background_;  // the background thread: there may be nobody who leads
+  std::condition_variable callbacks_due_;  // the callback thread
   // All below: guarded by mutex_.
   bool leading_ = false;
   int followers_ = 0;
-  bool stop_background_ = false;
+  bool stop_threads_ = false;
   bool closed_ = false;
   bool terminated_ = false;
   bool stopping_ = false;  // workers are told to finish; none is started any more
   absl::Status broken_;    // not OK: no worker can be started; every task ends with this
-  int failed_starts_ = 0;  // in a row
-  int killed_starts_ = 0;  // in a row: SIGKILL before the hello
+  // Workers that ended before they had done anything, in a row; the next is started the later, the more there were.
+  int failures_ = 0;
+  int killed_ = 0;  // of these, by SIGKILL
+  absl::Status last_failure_;
+  sync_internal::Deadline next_start_ = sync_internal::Deadline::Passed();
   std::vector<WorkerSlot> slots_;
   std::list<Job*> queue_;  // jobs with items to issue
   size_t to_issue_ = 0;    // items of all jobs in the queue
-  std::vector<std::shared_ptr<Job>> callbacks_;          // jobs that have ended and whose AfterFinish is due
+  std::vector<std::shared_ptr<Job>> callbacks_;  // jobs that have ended and whose AfterFinish is due
+  bool in_callbacks_ = false;                    // some of them are running
   size_t unfinished_ = 0;
-  bool has_timeouts_ = false;
   bool functions_known_ = false;  // a worker has been ready
   bool news_ = false;             // followers have a reason to look again
   bool deaths_to_handle_ = false;  // the keeper has noted an end since the background thread last led
@@ -166,6 +180,7 @@ class Engine final {
   uint64_t deaths_ = 0;
   std::string scratch_;  // arguments of the task being issued
   std::thread background_thread_;
+  std::thread callback_thread_;
   Keeper keeper_;  // last: its thread uses all of the above
 };
 

@@ -65,13 +65,7 @@ class Function<R(A...)> final {
   template <std::ranges::input_range Inputs>
     requires(sizeof...(A) == 1 && std::convertible_to<std::ranges::range_reference_t<Inputs>, First>)
   Results Map(Inputs&& inputs, const MapOptions& options = {}) const {
-    return MapWith(inputs, options, [](const auto& input, std::string& out) {
-      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(input)>, First>) {
-        ipc_internal::EncodeMessage(out, input);
-      } else {
-        ipc_internal::EncodeMessage(out, static_cast<First>(input));
-      }
-    });
+    return MapWith<First>(inputs, options, [](const First& input, std::string& out) { ipc_internal::EncodeMessage(out, input); });
   }
   Results Map(std::initializer_list<First> inputs,
               const MapOptions& options = {}) const
@@ -84,7 +78,7 @@ class Function<R(A...)> final {
   template <std::ranges::input_range Inputs>
     requires(std::convertible_to<std::ranges::range_reference_t<Inputs>, Arguments>)
   Results StarMap(Inputs&& inputs, const MapOptions& options = {}) const {
-    return MapWith(inputs, options, [](const auto& input, std::string& out) { EncodeTuple(Arguments(input), out); });
+    return MapWith<Arguments>(inputs, options, EncodeTuple);
   }
 
   template <std::ranges::input_range Inputs>
@@ -122,23 +116,35 @@ class Function<R(A...)> final {
     std::apply([&](const auto&... argument) { ipc_internal::EncodeMessage(out, argument...); }, arguments);
   }
 
-  template <class Inputs, class EncodeInput>
+  template <class Input, class Inputs, class EncodeInput>
   Results MapWith(Inputs& inputs, const MapOptions& options, EncodeInput encode_input) const {
-    if constexpr (std::ranges::random_access_range<Inputs> && std::ranges::sized_range<Inputs>) {
-      const auto first = std::ranges::begin(inputs);
-      const auto encode = [first, encode_input](size_t item, std::string& out) {
-        encode_input(first[static_cast<std::ranges::range_difference_t<Inputs>>(item)], out);
-      };
-      const size_t items = static_cast<size_t>(std::ranges::size(inputs));
-      const auto job = std::make_shared<pool_internal::MapJob<Value, decltype(encode)>>(Options(options), items, encode);
-      engine_->Add(job, items, Then::kWait);
-      engine_->Await([&] { return job->done(); }, absl::InfiniteDuration());
-      return job->TakeResults();
+    if constexpr (std::ranges::contiguous_range<Inputs> && std::ranges::sized_range<Inputs> &&
+                  std::is_same_v<std::ranges::range_value_t<Inputs>, Input>) {
+      // Plain memory: items are encoded when a worker is to get them, wherever that happens.
+      const Input* const first = std::ranges::data(inputs);
+      return MapItems(std::ranges::size(inputs), options,
+                      [first, encode_input](size_t item, std::string& out) { encode_input(first[item], out); });
     } else {
-      std::vector<std::ranges::range_value_t<Inputs>> kept;
-      for (auto&& input : inputs) kept.push_back(std::forward<decltype(input)>(input));
-      return MapWith(kept, options, encode_input);
+      // Going through any other range runs the user's code: here, in the user's thread, and at no other time.
+      std::string bytes;
+      std::vector<size_t> ends;
+      for (auto&& input : inputs) {
+        encode_input(static_cast<Input>(std::forward<decltype(input)>(input)), bytes);
+        ends.push_back(bytes.size());
+      }
+      return MapItems(ends.size(), options, [&](size_t item, std::string& out) {
+        const size_t begin = item == 0 ? 0 : ends[item - 1];
+        out.append(bytes, begin, ends[item] - begin);
+      });
     }
+  }
+
+  template <class Encoder>
+  Results MapItems(size_t items, const MapOptions& options, Encoder encode) const {
+    const auto job = std::make_shared<pool_internal::MapJob<Value, Encoder>>(Options(options), items, std::move(encode));
+    engine_->Add(job, items, Then::kWait);
+    engine_->Await([&] { return job->done(); }, absl::InfiniteDuration());
+    return job->TakeResults();
   }
 
   template <class Inputs>

@@ -98,6 +98,7 @@ class [[nodiscard]] Future {
   // The result; the same at every call.
   Outcome Get(absl::Duration timeout = absl::InfiniteDuration()) const {
     if (!engine_->Await([this] { return state_->done(); }, timeout)) {
+      SHOAL_RETURN_IF_ERROR(engine_->CheckProcess());
       return sync_internal::MakeStatus(absl::StatusCode::kDeadlineExceeded, "the call has not ended within the timeout");
     }
     return state_->outcome();
@@ -112,8 +113,8 @@ class [[nodiscard]] Future {
   // Takes the call back if no worker has it yet; it then ends as Cancelled. False: too late.
   bool Cancel() { return engine_->Cancel(*state_); }
 
-  // Calls `callback` with the result, once: now if the call has ended, else on a thread of the pool's or of somebody who waits
-  // for it. It may use the pool. What it throws is reported on standard error and goes no further.
+  // Calls `callback` with the result, once: now if the call has ended, else on the pool's thread for callbacks, which all of
+  // them share. It may use the pool, and wait. What it throws is reported on standard error and goes no further.
   void OnDone(std::function<void(const Outcome&)> callback) {
     bool now = false;
     engine_->Locked([&] {

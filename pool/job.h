@@ -66,7 +66,8 @@ class Job {
   std::optional<std::list<Job*>::iterator> queued_;  // its place in the engine's queue
   std::shared_ptr<Job> held_;                // itself, as long as items have not ended
   std::vector<size_t> again_;                // items to be issued once more, the next at the end
-  std::unordered_map<size_t, int> deaths_;  // workers that died while they ran the item
+  std::unordered_map<size_t, int> deaths_;   // workers that died while they ran the item
+  std::unordered_map<size_t, int> unbegun_;  // workers that died before they could begin it, though it was the next
 };
 
 }  // namespace shoal::pool_internal

@@ -1,11 +1,10 @@
 #include "shoal/pool/keeper.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <unistd.h>
 
+#include <array>
 #include <cstdint>
 #include <utility>
 
@@ -13,32 +12,40 @@
 #include "shoal/sync/status.h"
 
 namespace shoal::pool_internal {
+namespace {
+
+constexpr uint64_t kStop = ~uint64_t{0};  // no worker's name
+
+absl::Status NoDescriptor() { return sync_internal::ErrnoStatus(errno, "no descriptor for the keeper of a pool"); }
+
+}  // namespace
 
 Keeper::Keeper(std::function<void()> on_end) : on_end_(std::move(on_end)) {}
 
 absl::Status Keeper::Start() {
-  changed_ = shm_internal::UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!changed_.valid()) return sync_internal::ErrnoStatus(errno, "no descriptor for the keeper of a pool");
-  thread_ = QuietThread("shoal-keeper", [this] { Run(); });
+  watched_ = shm_internal::UniqueFd(epoll_create1(EPOLL_CLOEXEC));
+  if (!watched_.valid()) return NoDescriptor();
+  stop_ = shm_internal::UniqueFd(eventfd(0, EFD_CLOEXEC));
+  if (!stop_.valid()) return NoDescriptor();
+  struct epoll_event event = {.events = EPOLLIN, .data = {.u64 = kStop}};
+  if (epoll_ctl(watched_.get(), EPOLL_CTL_ADD, stop_.get(), &event) != 0) return NoDescriptor();
+  SHOAL_ASSIGN_OR_RETURN(thread_, QuietThread("shoal-keeper", [this] { Run(); }));
   return absl::OkStatus();
 }
 
 Keeper::~Keeper() {
   if (!thread_.joinable()) return;
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-  }
-  eventfd_write(changed_.get(), 1);
+  eventfd_write(stop_.get(), 1);
   thread_.join();
 }
 
-void Keeper::Watch(int pidfd, int name) {
-  {
-    const std::lock_guard lock(mutex_);
-    watched_.push_back({pidfd, name});
+absl::Status Keeper::Watch(int pidfd, int name) {
+  // Told of once: the descriptor is ready from then on, and leaves the set when it is closed.
+  struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data = {.u64 = static_cast<uint64_t>(name)}};
+  if (epoll_ctl(watched_.get(), EPOLL_CTL_ADD, pidfd, &event) != 0) {
+    return sync_internal::ErrnoStatus(errno, "cannot watch a worker");
   }
-  eventfd_write(changed_.get(), 1);
+  return absl::OkStatus();
 }
 
 std::vector<int> Keeper::TakeEnded() {
@@ -48,31 +55,14 @@ std::vector<int> Keeper::TakeEnded() {
 
 void Keeper::Run() {
   for (;;) {
-    std::vector<struct pollfd> fds = {{.fd = changed_.get(), .events = POLLIN, .revents = 0}};
-    {
+    std::array<struct epoll_event, 64> events;
+    const int ready = epoll_wait(watched_.get(), events.data(), static_cast<int>(events.size()), -1);
+    for (int i = 0; i < ready; ++i) {
+      if (events[static_cast<size_t>(i)].data.u64 == kStop) return;
       const std::lock_guard lock(mutex_);
-      if (stop_) return;
-      for (const Watched& child : watched_) fds.push_back({.fd = child.pidfd, .events = POLLIN, .revents = 0});
+      ended_.push_back(static_cast<int>(events[static_cast<size_t>(i)].data.u64));
     }
-    if (poll(fds.data(), fds.size(), -1) <= 0) continue;  // interrupted
-    eventfd_t ignored;
-    eventfd_read(changed_.get(), &ignored);
-
-    bool somebody = false;
-    {
-      const std::lock_guard lock(mutex_);
-      std::erase_if(watched_, [&](const Watched& child) {
-        for (const struct pollfd& polled : fds) {
-          if (polled.fd == child.pidfd && polled.revents != 0) {
-            ended_.push_back(child.name);
-            somebody = true;
-            return true;
-          }
-        }
-        return false;
-      });
-    }
-    if (somebody) on_end_();
+    if (ready > 0) on_end_();
   }
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -27,54 +28,54 @@ class StreamJob final : public Job {
  public:
   using Job::Job;
 
-  void Append(std::string arguments) { window_.push_back({.arguments = std::move(arguments), .outcome = std::nullopt}); }
+  void Append(std::string arguments) {
+    held_bytes_ += arguments.size();
+    held_.emplace(taken_++, Entry{.arguments = std::move(arguments), .outcome = std::nullopt});
+  }
 
-  void Encode(size_t item, std::string& out) override { out += At(item).arguments; }
+  void Encode(size_t item, std::string& out) override { out += held_.at(item).arguments; }
   void Finish(size_t item, const TaskOutcome& outcome) override {
-    At(item).outcome.emplace(DecodeOutcome<R>(outcome));
-    At(item).arguments = {};
-    finished_.push_back(item);
+    Entry& entry = held_.at(item);
+    held_bytes_ -= entry.arguments.size();
+    entry.arguments = {};
+    entry.outcome.emplace(DecodeOutcome<R>(outcome));
+    if (!ordered_) finished_.push_back(item);
   }
 
-  size_t size() const { return held_; }
-  bool FrontDone() const { return !window_.empty() && window_.front().outcome.has_value(); }
-  bool AnyDone() const { return !finished_.empty(); }
+  void SetOrdered(bool ordered) { ordered_ = ordered; }
+  size_t held() const { return held_.size(); }
+  size_t held_bytes() const { return held_bytes_; }  // of arguments whose calls have not ended
 
-  std::pair<size_t, Outcome<R>> TakeFront() {
-    const size_t item = first_;
-    std::erase(finished_, item);
-    return Take(item);
+  // The next result to give out is there.
+  bool Ready() const {
+    if (!ordered_) return !finished_.empty();
+    const auto next = held_.find(given_);
+    return next != held_.end() && next->second.outcome.has_value();
   }
-  std::pair<size_t, Outcome<R>> TakeAny() {
-    const size_t item = finished_.front();
-    finished_.pop_front();
-    return Take(item);
+
+  std::pair<size_t, Outcome<R>> Take() {
+    size_t item = given_;
+    if (!ordered_) {
+      item = finished_.front();
+      finished_.pop_front();
+    }
+    ++given_;
+    auto entry = held_.extract(item);
+    return {item, *std::move(entry.mapped().outcome)};
   }
-  void CountNew() { ++held_; }
 
  private:
   struct Entry {
     std::string arguments;
     std::optional<Outcome<R>> outcome;
-    bool given = false;
   };
 
-  Entry& At(size_t item) { return window_[item - first_]; }
-  std::pair<size_t, Outcome<R>> Take(size_t item) {
-    std::pair<size_t, Outcome<R>> result(item, *std::move(At(item).outcome));
-    At(item).given = true;
-    --held_;
-    while (!window_.empty() && window_.front().given) {
-      window_.pop_front();
-      ++first_;
-    }
-    return result;
-  }
-
-  std::deque<Entry> window_;
-  size_t first_ = 0;  // the item of window_.front()
-  size_t held_ = 0;
-  std::deque<size_t> finished_;  // and not yet given out
+  bool ordered_ = true;
+  std::unordered_map<size_t, Entry> held_;
+  size_t held_bytes_ = 0;
+  size_t taken_ = 0;  // items taken from the input
+  size_t given_ = 0;  // items given out; in order: the next one
+  std::deque<size_t> finished_;  // and not yet given out, if not in order
 };
 
 }  // namespace pool_internal
@@ -100,23 +101,25 @@ class [[nodiscard]] Stream {
       : engine_(std::move(engine)),
         job_(std::make_shared<pool_internal::StreamJob<R>>(options)),
         window_(window),
-        ordered_(ordered),
-        pull_(std::move(pull)) {}
+        pull_(std::move(pull)) {
+    job_->SetOrdered(ordered);
+  }
 
   // The next result: in the order of the inputs, or for IMapUnordered as they come. Nothing: the input is at its end and all
   // results were given out; so it stays. Within `timeout` nothing came: DeadlineExceeded made by this library, and nothing is
   // lost.
   std::optional<Outcome> Next(absl::Duration timeout = absl::InfiniteDuration()) {
     Fill();
-    size_t held = 0;
-    engine_->Locked([&] { held = job_->size(); });
-    if (held == 0) return std::nullopt;
-    if (!engine_->Await([this] { return ordered_ ? job_->FrontDone() : job_->AnyDone(); }, timeout)) {
+    bool any = false;
+    engine_->Locked([&] { any = job_->held() > 0; });
+    if (!any) return std::nullopt;
+    if (!engine_->Await([this] { return job_->Ready(); }, timeout)) {
+      SHOAL_RETURN_IF_ERROR(engine_->CheckProcess());
       return Outcome(sync_internal::MakeStatus(absl::StatusCode::kDeadlineExceeded, "no result within the timeout"));
     }
     std::optional<Outcome> result;
     engine_->Locked([&] {
-      auto [item, outcome] = ordered_ ? job_->TakeFront() : job_->TakeAny();
+      auto [item, outcome] = job_->Take();
       index_ = item;
       result.emplace(std::move(outcome));
     });
@@ -148,28 +151,28 @@ class [[nodiscard]] Stream {
   std::default_sentinel_t end() { return {}; }
 
  private:
+  // Takes inputs until a result can be given out, or as many are under way as may be. An input that is slow to come thus keeps
+  // no result waiting that is there already.
   void Fill() {
     while (pull_ != nullptr) {
-      size_t held = 0;
-      engine_->Locked([&] { held = job_->size(); });
-      if (held >= window_) return;
+      bool enough = false;
+      engine_->Locked([&] { enough = job_->Ready() || job_->held() >= window_ || job_->held_bytes() >= kMostHeldBytes; });
+      if (enough) return;
       std::string arguments;
       if (!pull_(arguments)) {
         pull_ = nullptr;
         return;
       }
-      engine_->Locked([&] {
-        job_->Append(std::move(arguments));
-        job_->CountNew();
-      });
+      engine_->Locked([&] { job_->Append(std::move(arguments)); });
       engine_->Add(job_, 1);
     }
   }
 
+  static constexpr size_t kMostHeldBytes = size_t{64} << 20;
+
   std::shared_ptr<pool_internal::Engine> engine_;
   std::shared_ptr<pool_internal::StreamJob<R>> job_;
   size_t window_;
-  bool ordered_;
   Pull pull_;
   size_t index_ = 0;
 };

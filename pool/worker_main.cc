@@ -141,6 +141,9 @@ class Worker {
       } else if (Claim(frame->header)) {
         RunTask(*frame);
       }
+      // Room is given back when nothing is left to do, and now and then before that: a full ring must not run dry first.
+      if (++frames_since_release_ == kFramesPerRelease && tasks_.Release()) pool_.bell.Ring();
+      if (frames_since_release_ == kFramesPerRelease) frames_since_release_ = 0;
     }
   }
 
@@ -237,7 +240,15 @@ class Worker {
   }
 
   static void OnFailure(void* context, int kind, int code, const char* type, const char* message) {
-    static_cast<Worker*>(context)->Fail({.kind = kind, .code = code, .type = type, .message = message});
+    static_cast<Worker*>(context)->Fail({.kind = kind, .code = code, .type = Shortened(type), .message = Shortened(message)});
+  }
+
+  // A message is for people. (A plug-in in C may leave it out.)
+  static std::string Shortened(const char* text) {
+    constexpr size_t kLongest = 16 * 1024;
+    if (text == nullptr) return "";
+    const size_t size = strnlen(text, kLongest + 1);
+    return size <= kLongest ? std::string(text, size) : std::string(text, kLongest) + "…";
   }
 
   void Fail(const FailureMessage& failure) {
@@ -306,6 +317,8 @@ class Worker {
   // way. Measured with no-op tasks on 2 cores: see bench/.
   static constexpr int kLooksBeforeSleep = 2;
 
+  static constexpr int kFramesPerRelease = 32;
+
   const Segment& segment_;
   WorkerShared& shared_;
   PoolShared& pool_;
@@ -313,6 +326,7 @@ class Worker {
   FrameSender results_;
   const uint64_t max_message_bytes_;
   std::vector<const shoal_function*> functions_;
+  int frames_since_release_ = 0;
   uint64_t begun_ = 0;    // sequence number of the last task begun
   uint64_t current_ = 0;  // sequence number of the task that has no outcome yet; 0: none
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <limits>
 #include <span>
 #include <utility>
 
@@ -18,6 +19,12 @@ using sync_internal::Deadline;
 // Of each of a worker's two rings. Larger messages pass through in pieces; more would only hold more small ones.
 constexpr size_t kRingBytes = size_t{128} << 10;
 
+// How long a worker may take to end after it was told to: it may hang in an exit handler. Its tasks are done by then.
+constexpr absl::Duration kStopGrace = absl::Seconds(5);
+
+// The deadline of a task counts from its beginning. A worker that does not even begin one is stopped, or the machine is busy.
+constexpr absl::Duration kTimeToBegin = absl::Seconds(1);
+
 }  // namespace
 
 absl::StatusOr<WorkerSlot> WorkerSlot::Create(const Segment& segment, size_t pool_shared_offset,
@@ -25,18 +32,23 @@ absl::StatusOr<WorkerSlot> WorkerSlot::Create(const Segment& segment, size_t poo
   WorkerSlot slot;
   SHOAL_ASSIGN_OR_RETURN(slot.shared_offset_, segment.Allocate(sizeof(WorkerShared), alignof(WorkerShared)));
   slot.shared_ = segment.At<WorkerShared>(slot.shared_offset_);
-  SHOAL_ASSIGN_OR_RETURN(slot.shared_->tasks, ipc_internal::AllocateRing(segment, kRingBytes));
-  SHOAL_ASSIGN_OR_RETURN(slot.shared_->results, ipc_internal::AllocateRing(segment, kRingBytes));
-  SHOAL_ASSIGN_OR_RETURN(slot.task_ring_, ipc_internal::ViewRing(segment, slot.shared_->tasks));
-  SHOAL_ASSIGN_OR_RETURN(slot.result_ring_, ipc_internal::ViewRing(segment, slot.shared_->results));
-  slot.shared_->pool_shared_offset = pool_shared_offset;
-  slot.shared_->max_message_bytes = max_message_bytes;
+  SHOAL_ASSIGN_OR_RETURN(slot.task_place_, ipc_internal::AllocateRing(segment, kRingBytes));
+  SHOAL_ASSIGN_OR_RETURN(slot.result_place_, ipc_internal::AllocateRing(segment, kRingBytes));
+  SHOAL_ASSIGN_OR_RETURN(slot.task_ring_, ipc_internal::ViewRing(segment, slot.task_place_));
+  SHOAL_ASSIGN_OR_RETURN(slot.result_ring_, ipc_internal::ViewRing(segment, slot.result_place_));
+  slot.pool_shared_offset_ = pool_shared_offset;
   slot.max_message_bytes_ = max_message_bytes;
   return slot;
 }
 
 absl::Status WorkerSlot::Start(const WorkerPlan& plan) {
   // Nobody else uses the slot: the process that had it has been reaped. Starting the next one is the edge.
+  // Everything is written anew from what this process remembers, in case the last worker scribbled over it.
+  shared_->tasks = task_place_;
+  shared_->results = result_place_;
+  shared_->pool_shared_offset = pool_shared_offset_;
+  shared_->max_message_bytes = max_message_bytes_;
+  shared_->bell.Disarm();
   ipc_internal::ResetRing(task_ring_);
   ipc_internal::ResetRing(result_ring_);
   shared_->claim.store(0, std::memory_order_relaxed);  // relaxed: as above
@@ -57,11 +69,15 @@ absl::Status WorkerSlot::Start(const WorkerPlan& plan) {
   overran = 0;
   took_back_behind_ = 0;
   issued = 0;
+  given = 0;
+  finished = 0;
+  stop_by = Deadline::Infinite();
   return absl::OkStatus();
 }
 
 absl::Status WorkerSlot::Issue(const InFlight& task, std::string_view arguments) {
   ++issued;
+  ++given;
   if (in_flight.empty()) front_since = Deadline::Now();
   in_flight.push_back({.job = task.job, .item = task.item, .sequence = issued});
   const uint32_t timed = task.job->options.timeout < absl::InfiniteDuration() ? kTimed : 0;
@@ -69,8 +85,13 @@ absl::Status WorkerSlot::Issue(const InFlight& task, std::string_view arguments)
                        std::as_bytes(std::span(arguments.data(), arguments.size())));
 }
 
-absl::Status WorkerSlot::Stop() {
+void WorkerSlot::ExpectEnd() {
   state = State::kStopping;
+  stop_by = Deadline::After(kStopGrace);
+}
+
+absl::Status WorkerSlot::Stop() {
+  ExpectEnd();
   SHOAL_RETURN_IF_ERROR(tasks_.Append({.kind = kStop}, {}));
   return Flush();
 }
@@ -128,6 +149,7 @@ absl::StatusOr<std::deque<InFlight>> WorkerSlot::TakeBack() {
   while (!in_flight.empty() && in_flight.back().sequence > begun) {
     taken.push_front(in_flight.back());
     in_flight.pop_back();
+    --given;
   }
   SHOAL_RETURN_IF_ERROR(tasks_.Append({.kind = kResume}, {}));
   SHOAL_RETURN_IF_ERROR(Flush());
@@ -138,10 +160,13 @@ sync_internal::Deadline WorkerSlot::FrontDeadline() const {
   if (in_flight.empty()) return Deadline::Infinite();
   const absl::Duration timeout = in_flight.front().job->options.timeout;
   if (timeout == absl::InfiniteDuration()) return Deadline::Infinite();
-  // relaxed: ordered by the load in FrontHasBegun. A moment in the future is nonsense from a worker that has gone wrong.
-  const int64_t begun = FrontHasBegun() ? std::min(shared_->started_at.load(std::memory_order_relaxed), Deadline::Now())
-                                        : front_since;
-  return Deadline::AtNanoseconds(begun + absl::ToInt64Nanoseconds(timeout));
+  const bool begun = FrontHasBegun();
+  // relaxed: ordered by the load in FrontHasBegun. A moment outside these bounds is nonsense from a worker that has gone wrong.
+  const int64_t since = begun ? std::clamp(shared_->started_at.load(std::memory_order_relaxed), front_since,
+                                           std::max(front_since, Deadline::Now()))
+                              : front_since;
+  const int64_t length = absl::ToInt64Nanoseconds(begun ? timeout : std::max(timeout, kTimeToBegin));  // saturates
+  return length >= std::numeric_limits<int64_t>::max() - since ? Deadline::Infinite() : Deadline::AtNanoseconds(since + length);
 }
 
 }  // namespace shoal::pool_internal

@@ -11,11 +11,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "shoal/ipc/byte_ring.h"
 #include "shoal/ipc/frame_stream.h"
 #include "shoal/pool/job.h"
 #include "shoal/pool/wire.h"
 #include "shoal/process/process.h"
 #include "shoal/shm/segment.h"
+#include "shoal/sync/deadline.h"
 
 namespace shoal::pool_internal {
 
@@ -62,6 +64,9 @@ class WorkerSlot {
   absl::Status Issue(const InFlight& task, std::string_view arguments);
   absl::Status Stop();
 
+  // The worker ends by itself; it has this long.
+  void ExpectEnd();
+
   // Lets the worker see what was queued, as far as its ring has room, and wakes it.
   absl::Status Flush();
 
@@ -95,13 +100,19 @@ class WorkerSlot {
   uint64_t overran = 0;  // kOverran: sequence number of the task that did
   std::optional<Process> process;
   std::deque<InFlight> in_flight;
-  uint64_t issued = 0;         // to this process
+  uint64_t issued = 0;         // sequence number of the last task given to this process
+  uint64_t given = 0;          // tasks given to this process and not taken back
+  uint64_t finished = 0;       // tasks that this process has ended
+  sync_internal::Deadline stop_by = sync_internal::Deadline::Infinite();  // of kStopping
   int64_t front_since = 0;     // when the front task became the front
   double nanoseconds_per_task = 0;  // running mean; 0: not known yet
 
  private:
   WorkerSlot() = default;
 
+  ipc_internal::RingPlace task_place_;
+  ipc_internal::RingPlace result_place_;
+  size_t pool_shared_offset_ = 0;
   size_t shared_offset_ = 0;
   WorkerShared* shared_ = nullptr;
   ipc_internal::RingView task_ring_;

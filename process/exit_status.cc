@@ -35,7 +35,7 @@ std::string ExitStatus::Describe() const {
     case Kind::kSignalled:
       return absl::StrCat("was killed by ", SignalName(value));
     case Kind::kUnknown:
-      return "ended, and nobody knows how (SIGCHLD is ignored in this program)";
+      return "ended, and nobody knows how (this program ignores SIGCHLD, or waits for all its children elsewhere)";
   }
   return "ended";
 }

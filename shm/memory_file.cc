@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,13 +26,42 @@ absl::Status OutOfMemory(int error, absl::string_view what) {
   return MakeStatus(absl::StatusCode::kResourceExhausted, absl::StrCat(what, ": ", strerrordesc_np(error)));
 }
 
-}  // namespace
+// Linux 6.3: where vm.memfd_noexec is set, a file may be executed only if it was made so. Older kernels refuse the flag.
+constexpr unsigned kMayBeExecuted = 0x10;  // MFD_EXEC
 
-absl::StatusOr<UniqueFd> CreateMemoryFile(std::string_view name, size_t size_bytes) {
-  UniqueFd file(memfd_create(std::string(name).c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+absl::StatusOr<UniqueFd> CreateFile(std::string_view name, size_t size_bytes, unsigned flags) {
+  // Beyond this limit ftruncate(2) and write(2) would raise SIGXFSZ.
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && size_bytes > limit.rlim_cur) {
+    return MakeStatus(absl::StatusCode::kResourceExhausted,
+                      absl::StrCat("a shared memory file of ", size_bytes, " bytes is wanted; RLIMIT_FSIZE allows ",
+                                   limit.rlim_cur));
+  }
+  const std::string c_name(name);
+  UniqueFd file(memfd_create(c_name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | flags));
+  if (!file.valid() && errno == EINVAL && flags != 0) {
+    file = UniqueFd(memfd_create(c_name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  }
   if (!file.valid()) return ErrnoStatus(errno, "cannot make a memory file");
   if (ftruncate(file.get(), static_cast<off_t>(size_bytes)) != 0) {
     return ErrnoStatus(errno, absl::StrCat("cannot give a memory file ", size_bytes, " bytes"));
+  }
+  return file;
+}
+
+}  // namespace
+
+absl::StatusOr<UniqueFd> CreateMemoryFile(std::string_view name, size_t size_bytes) {
+  return CreateFile(name, size_bytes, /*flags=*/0);
+}
+
+absl::StatusOr<UniqueFd> CreateProgramFile(std::string_view name, std::span<const std::byte> program) {
+  SHOAL_ASSIGN_OR_RETURN(UniqueFd file, CreateFile(name, program.size(), kMayBeExecuted));
+  while (!program.empty()) {
+    const ssize_t written = write(file.get(), program.data(), program.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return OutOfMemory(errno, absl::StrCat("no memory for the program ", absl::string_view(name.data(), name.size())));
+    program = program.subspan(static_cast<size_t>(written));
   }
   return file;
 }

@@ -16,8 +16,11 @@ namespace shoal::shm_internal {
 
 // An anonymous file in memory: nobody can find it by a name, and it is gone with its last descriptor and mapping. Close on
 // exec. It has `size` bytes, none of which uses memory before ReserveMemory or a write.
-// Errors: ResourceExhausted (fds, memory), InvalidArgument.
+// Errors: ResourceExhausted (fds, memory, the limit on the size of files), InvalidArgument.
 absl::StatusOr<UniqueFd> CreateMemoryFile(std::string_view name, size_t size_bytes);
+
+// The same for a program: it has the bytes `program`, and may be executed.
+absl::StatusOr<UniqueFd> CreateProgramFile(std::string_view name, std::span<const std::byte> program);
 
 // Forbids that the file ever shrinks (so that no mapping of it can meet SIGBUS) and that seals change.
 absl::Status SealSize(const UniqueFd& file);

@@ -45,7 +45,9 @@ struct PidNamespace {
 
 absl::StatusOr<PidNamespace> OwnPidNamespace() {
   struct stat found;
-  if (stat("/proc/self/ns/pid", &found) != 0) return ErrnoStatus(errno, "cannot read /proc/self/ns/pid");
+  if (stat("/proc/self/ns/pid", &found) != 0) {
+    return MakeStatus(absl::StatusCode::kUnimplemented, "shared segments need /proc, which is not mounted here");
+  }
   return PidNamespace{found.st_dev, found.st_ino};
 }
 

@@ -25,7 +25,9 @@ class Deadline {
   bool passed() const { return !infinite() && (poll_once() || Now() >= nanoseconds_); }
   constexpr int64_t nanoseconds() const { return nanoseconds_; }
 
+  // A moment before the clock began has passed like any other; the kernel would refuse it.
   struct timespec ToTimespec() const {
+    if (nanoseconds_ < 0) return {.tv_sec = 0, .tv_nsec = 0};
     return {.tv_sec = nanoseconds_ / 1'000'000'000, .tv_nsec = nanoseconds_ % 1'000'000'000};
   }
   absl::Duration Remaining() const {

@@ -99,6 +99,21 @@ TEST(DeathTest, TheDeadlineCountsFromTheBeginningOfATaskNotFromItsSubmission) {
   first.join();
 }
 
+// The one in front has no deadline, the one behind it has; nothing else is waiting.
+TEST(DeathTest, TheDeadlineOfATaskBehindOneWithoutIsKept) {
+  Pool pool = TasksPool({.workers = 1});
+  const auto act = GetOrDie<Act>(pool, "do");
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(act.Apply("fine").ok());  // short tasks: the next two go to the worker together
+  const auto wait = GetOrDie<uint64_t(std::string, uint64_t)>(pool, "wait_for_file");
+  const std::string go = FreshPath("go");
+  auto front = wait.Submit(go, 1);
+  auto stream = act.IMap(std::vector<std::string>{"hang"}, {.timeout = absl::Milliseconds(100)});
+  std::thread opener([&] { close(open(go.c_str(), O_CREAT | O_WRONLY, 0600)); });
+  EXPECT_EQ(stream.Next()->status().code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(*front.Get(), 1u);
+  opener.join();
+}
+
 TEST(DeathTest, AChildThatATaskForksDisturbsNobody) {
   Pool pool = TasksPool();
   const auto act = GetOrDie<Act>(pool, "do");

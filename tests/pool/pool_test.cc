@@ -14,7 +14,10 @@
 #include <map>
 #include <numeric>
 #include <optional>
+#include <memory>
 #include <set>
+#include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -210,6 +213,120 @@ TEST(PoolTest, CallbacksRunOnceAndMayUseThePool) {
   std::atomic<int> calls{0};
   futures[0].OnDone([&](const absl::StatusOr<uint64_t>&) { ++calls; });
   EXPECT_EQ(calls.load(), 1) << "the call has ended: at once";
+}
+
+TEST(PoolTest, ACallbackMayHoldTheLastReferenceToThePool) {
+  std::atomic<bool> gone{false};
+  {
+    auto pool = std::make_shared<Pool>(TasksPool());
+    const auto square = GetOrDie<uint64_t(uint64_t)>(*pool, "square");
+    auto future = square.Submit(2);
+    future.OnDone([pool, &gone](const absl::StatusOr<uint64_t>&) mutable {
+      pool.reset();
+      gone = true;
+    });
+  }
+  WaitUntil([&] { return gone.load(); });
+}
+
+TEST(PoolTest, ThePoolIsGoneOnlyAfterItsCallbacks) {
+  const std::string go = FreshPath("go");
+  bool ran = false;
+  std::thread opener;
+  {
+    Pool pool = TasksPool();
+    GetOrDie<uint64_t(uint64_t)>(pool, "square").Submit(2).OnDone([&](const absl::StatusOr<uint64_t>&) {
+      WaitUntil([&] { return access(go.c_str(), F_OK) == 0; });
+      ran = true;
+    });
+    opener = std::thread([&] { close(open(go.c_str(), O_CREAT | O_WRONLY, 0600)); });
+  }
+  EXPECT_TRUE(ran);
+  opener.join();
+}
+
+// Property: a callback that waits for ever keeps neither waiters nor deadlines from their work.
+TEST(PoolTest, ACallbackThatWaitsHoldsUpOnlyCallbacks) {
+  const std::string go = FreshPath("go");  // outlives the pool, as whatever its callbacks look at must
+  Pool pool = TasksPool({.workers = 2, .task_timeout = absl::Milliseconds(200)});
+  const auto square = GetOrDie<uint64_t(uint64_t)>(pool, "square");
+  auto first = square.Submit(1);
+  first.OnDone([&](const absl::StatusOr<uint64_t>&) { WaitUntil([&] { return access(go.c_str(), F_OK) == 0; }); });
+  EXPECT_EQ(*first.Get(), 1u);
+  EXPECT_EQ(GetOrDie<std::string(std::string)>(pool, "do").Apply("hang").status().code(),
+            absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(*square.Apply(3), 9u);
+  close(open(go.c_str(), O_CREAT | O_WRONLY, 0600));
+}
+
+// A thread that waited beside the leader, and is done at the same moment, must leave a leader behind.
+TEST(PoolTest, TheLeadIsNeverLost) {
+  Pool pool = TasksPool({.workers = 2});
+  const auto wait = GetOrDie<uint64_t(std::string, uint64_t)>(pool, "wait_for_file");
+  for (int round = 0; round < 20; ++round) {
+    const std::string first_go = FreshPath("first");
+    const std::string second_go = FreshPath("second");
+    auto shared = wait.Submit(first_go, 1);
+    std::atomic<bool> called{false};
+    wait.Submit(second_go, 2).OnDone([&](const absl::StatusOr<uint64_t>&) { called = true; });
+    std::thread waiters[2];
+    for (std::thread& waiter : waiters) waiter = std::thread([&] { EXPECT_EQ(*shared.Get(), 1u); });
+    close(open(first_go.c_str(), O_CREAT | O_WRONLY, 0600));
+    for (std::thread& waiter : waiters) waiter.join();
+    close(open(second_go.c_str(), O_CREAT | O_WRONLY, 0600));
+    WaitUntil([&] { return called.load(); });  // nobody waits for it: only a leader can see to it
+  }
+}
+
+TEST(PoolTest, ClosingThePoolDuringAStreamLosesNothingThatWasTaken) {
+  Pool pool = TasksPool({.workers = 1});
+  const auto wait = GetOrDie<uint64_t(std::string, uint64_t)>(pool, "wait_for_file");
+  const std::string go = FreshPath("go");
+  std::vector<std::tuple<std::string, uint64_t>> inputs(50, {go, 7});
+  std::get<0>(inputs[0]) = "/";
+  auto stream = wait.IMap(inputs, {.window = 20});
+  EXPECT_EQ(**stream.Next(), 7u);
+  ASSERT_TRUE(pool.Close().ok());
+  close(open(go.c_str(), O_CREAT | O_WRONLY, 0600));
+  size_t values = 1;
+  size_t refused = 0;
+  while (const auto result = stream.Next()) {
+    values += result->ok();
+    refused += result->status().code() == absl::StatusCode::kFailedPrecondition;
+  }
+  EXPECT_EQ(values + refused, inputs.size());
+  EXPECT_GT(values, 0u);
+  EXPECT_TRUE(pool.Join().ok());
+}
+
+// Going through the input runs the user's code: in the user's thread, without a lock of ours.
+TEST(PoolTest, AnInputThatUsesThePoolItselfIsFine) {
+  Pool pool = TasksPool();
+  const auto square = GetOrDie<uint64_t(uint64_t)>(pool, "square");
+  struct Squares {
+    struct Iterator {
+      using value_type = uint64_t;
+      using difference_type = std::ptrdiff_t;
+      const Function<uint64_t(uint64_t)>* square = nullptr;
+      uint64_t n = 0;
+      uint64_t operator*() const { return square->Apply(n).value(); }
+      Iterator& operator++() {
+        ++n;
+        return *this;
+      }
+      void operator++(int) { ++n; }
+      bool operator==(std::default_sentinel_t) const { return n == 5; }
+    };
+    Iterator begin() const { return {square, 0}; }
+    std::default_sentinel_t end() const { return {}; }
+    const Function<uint64_t(uint64_t)>* square;
+  };
+  EXPECT_EQ(*square.Map(Squares{&square}), (std::vector<uint64_t>{0, 1, 16, 81, 256}));
+}
+
+TEST(PoolTest, ATimeoutOfCenturiesIsNone) {
+  Pool pool = TasksPool({.task_timeout = absl::Seconds(1e10)});
+  EXPECT_EQ(*GetOrDie<uint64_t(uint64_t)>(pool, "square").Apply(3), 9u);
 }
 
 TEST(PoolTest, ManyThreadsShareAPool) {
@@ -409,18 +526,30 @@ TEST(PoolTest, WorkersInheritOnlyWhatTheyNeed) {
 TEST(PoolTest, InAForkOfItsProcessAPoolRefusesAndDisturbsNobody) {
   Pool pool = TasksPool();
   const auto square = GetOrDie<uint64_t(uint64_t)>(pool, "square");
-  const pid_t child = fork();
-  if (child == 0) {
-    const bool refused = square.Apply(2).status().code() == absl::StatusCode::kFailedPrecondition &&
-                         pool.Close().code() == absl::StatusCode::kFailedPrecondition &&
-                         pool.Terminate().code() == absl::StatusCode::kFailedPrecondition;
-    { const Pool dropped = std::move(pool); }
-    _exit(refused ? 0 : 1);
+  const std::string go = FreshPath("go");
+  auto under_way = GetOrDie<uint64_t(std::string, uint64_t)>(pool, "wait_for_file").Submit(go, 1);
+  // The fork may come at any moment, also while another thread holds a lock of the pool's.
+  std::jthread busy([&](const std::stop_token& enough) {
+    while (!enough.stop_requested()) EXPECT_TRUE(square.Map({1, 2, 3}).ok());
+  });
+  for (int round = 0; round < 20; ++round) {
+    const pid_t child = fork();
+    if (child == 0) {
+      constexpr auto kRefused = absl::StatusCode::kFailedPrecondition;
+      const bool refused = square.Apply(2).status().code() == kRefused && square.Map({1}).status().code() == kRefused &&
+                           under_way.Get().status().code() == kRefused && !under_way.Cancel() &&
+                           pool.Close().code() == kRefused && pool.Terminate().code() == kRefused &&
+                           pool.stats().workers.empty();
+      { const Pool dropped = std::move(pool); }
+      _exit(refused ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
   }
-  int status = -1;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
-  EXPECT_EQ(status, 0);
-  EXPECT_EQ(*square.Apply(3), 9u);
+  busy.request_stop();
+  close(open(go.c_str(), O_CREAT | O_WRONLY, 0600));
+  EXPECT_EQ(*under_way.Get(), 1u);
 }
 
 TEST(PoolTest, APluginMayBeWrittenInC) {
