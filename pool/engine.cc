@@ -37,7 +37,7 @@ using sync_internal::MakeStatus;
 constexpr int kMaxWorkers = 1024;
 // After so many workers in a row that ended before they had done anything, and with no other left, the pool says that none can
 // be had. One that was killed from outside (by somebody, or for want of memory) says little about the next.
-constexpr int kMaxFailures = 10;
+constexpr int kMaxFailures = 15;
 constexpr int kMaxKilled = 40;
 
 // The first replacement starts at once; then each waits twice as long as the one before, up to a second.
@@ -579,8 +579,8 @@ void Engine::GiveBack(const std::deque<InFlight>& tasks) {
   }
 }
 
-bool Engine::SomebodyIsIdle() const {
-  return queue_.empty() && std::any_of(slots_.begin(), slots_.end(), [this](const WorkerSlot& slot) {
+bool Engine::SomebodyIsIdle() {
+  return queue_.empty() && std::any_of(slots_.begin(), slots_.end(), [this](WorkerSlot& slot) {
            return slot.in_flight.empty() && MayTakeTasks(slot);
          });
 }
@@ -641,14 +641,15 @@ bool Engine::Receive(WorkerSlot& slot) {
   return any;
 }
 
-bool Engine::MayTakeTasks(const WorkerSlot& slot) const {
+bool Engine::MayTakeTasks(WorkerSlot& slot) const {
   return slot.may_take_tasks() &&
          (!options_.max_tasks_per_worker.has_value() || slot.given < *options_.max_tasks_per_worker);
 }
 
 // A worker that has had its number of tasks is replaced.
 void Engine::RetireIfDone(WorkerSlot& slot) {
-  if (slot.state != WorkerSlot::State::kReady || !slot.in_flight.empty() || MayTakeTasks(slot)) return;
+  const bool done = options_.max_tasks_per_worker.has_value() && slot.given >= *options_.max_tasks_per_worker;
+  if (slot.state != WorkerSlot::State::kReady || !slot.in_flight.empty() || !done) return;
   if (!slot.Stop().ok()) slot.Kill(WorkerSlot::Fate::kNonsense);
 }
 
@@ -717,7 +718,7 @@ void Engine::HandleLateTasks() {
   }
 }
 
-sync_internal::Deadline Engine::NextDeadline() const {
+sync_internal::Deadline Engine::NextDeadline() {
   Deadline next = Deadline::Infinite();
   const bool somebody_is_idle = SomebodyIsIdle();
   for (const WorkerSlot& slot : slots_) {

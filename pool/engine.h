@@ -114,15 +114,15 @@ class Engine final {
   void StartWorkers();
   bool StartIsDue() const;
   void RetireIfDone(WorkerSlot& slot);
-  bool MayTakeTasks(const WorkerSlot& slot) const;
+  bool MayTakeTasks(WorkerSlot& slot) const;
   bool Receive(WorkerSlot& slot);
   absl::Status HandleFrame(WorkerSlot& slot, const ipc_internal::Frame& frame);
   absl::Status HandleHello(WorkerSlot& slot, std::string_view bytes);
   void HandleLateTasks();
   void HandleWaitingTasks();
-  bool SomebodyIsIdle() const;
+  bool SomebodyIsIdle();
   void GiveBack(const std::deque<InFlight>& tasks);
-  Deadline NextDeadline() const;
+  Deadline NextDeadline();
   void NoteFailure(const absl::Status& why, bool killed);
   void Break(const absl::Status& why);
 

@@ -138,6 +138,7 @@ class Worker {
       if (frame->header.kind == kStop) return;
       if (frame->header.kind == kResume) {
         shared_.claim.store(begun_, std::memory_order_release);  // claim.begin (release): opened, with nothing new begun
+        pool_.bell.Ring();
       } else if (Claim(frame->header)) {
         RunTask(*frame);
       }

@@ -68,6 +68,7 @@ absl::Status WorkerSlot::Start(const WorkerPlan& plan) {
   fate = Fate::kUnexpected;
   overran = 0;
   took_back_behind_ = 0;
+  closed_ = false;
   issued = 0;
   given = 0;
   finished = 0;
@@ -126,13 +127,22 @@ void WorkerSlot::Vacate() {
   state = State::kVacant;
 }
 
+bool WorkerSlot::may_take_tasks() {
+  if (closed_) {
+    // relaxed: opened means that the worker has come past our kResume; what it publishes later has edges of its own
+    closed_ = (shared_->claim.load(std::memory_order_relaxed) & kClosed) != 0;
+  }
+  return state == State::kReady && tasks_.drained() && !closed_;
+}
+
 bool WorkerSlot::FrontHasBegun() const {
   const uint64_t claim = shared_->claim.load(std::memory_order_acquire);  // claim.begin (acquire)
   return !in_flight.empty() && (claim & ~kClosed) == in_flight.front().sequence;
 }
 
 sync_internal::Deadline WorkerSlot::TakeBackTime(int64_t patience_nanoseconds) const {
-  const bool due = state == State::kReady && in_flight.size() > 1 && in_flight.front().sequence != took_back_behind_;
+  const bool due = state == State::kReady && !in_flight.empty() && in_flight.front().sequence != took_back_behind_ &&
+                   (in_flight.size() > 1 || !FrontHasBegun());
   return due ? Deadline::AtNanoseconds(front_since + patience_nanoseconds) : Deadline::Infinite();
 }
 
@@ -145,6 +155,7 @@ absl::StatusOr<std::deque<InFlight>> WorkerSlot::TakeBack() {
                                                                         std::memory_order_relaxed)) {
     return std::deque<InFlight>();
   }
+  closed_ = true;
   std::deque<InFlight> taken;
   while (!in_flight.empty() && in_flight.back().sequence > begun) {
     taken.push_front(in_flight.back());

@@ -84,16 +84,18 @@ class WorkerSlot {
   // The task that the worker had begun and not finished when it died.
   bool FrontHasBegun() const;
 
-  // When what waits behind the front task should be taken back if others are idle: after `patience`, once per front task.
+  // When what has not begun should be taken back if others are idle: after `patience`, once per front task.
   sync_internal::Deadline TakeBackTime(int64_t patience_nanoseconds) const;
 
-  // Takes the tasks back that wait behind the one the worker is at. Empty where it has just gone on to the next by itself.
+  // Takes the tasks back that the worker has not begun. Empty where it has just gone on to the next by itself. Until it has
+  // noticed, it takes no others; it rings when it has.
   absl::StatusOr<std::deque<InFlight>> TakeBack();
 
   // When the front task will have run too long; infinite without a timeout.
   sync_internal::Deadline FrontDeadline() const;
 
-  bool may_take_tasks() const { return state == State::kReady && tasks_.drained(); }
+  // The worker is there, reads what it is sent, and has not yet to notice that tasks were taken back.
+  bool may_take_tasks();
 
   State state = State::kVacant;
   Fate fate = Fate::kUnexpected;
@@ -120,6 +122,7 @@ class WorkerSlot {
   ipc_internal::FrameSender tasks_;
   ipc_internal::FrameReceiver results_;
   uint64_t max_message_bytes_ = 0;
+  bool closed_ = false;            // as far as this process knows, the claim is
   uint64_t took_back_behind_ = 0;  // sequence number of the front task when TakeBack was last tried
 };
 

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <random>
@@ -182,6 +183,22 @@ TEST(DeathTest, AStoppedWorkerIsReplacedAtTheDeadlineOfItsTask) {
   ASSERT_EQ(*square.Apply(2), 4u);
   ASSERT_EQ(kill(pool.stats().workers.at(0), SIGSTOP), 0);
   EXPECT_EQ(*square.Apply(3), 9u) << "it had not begun: another worker runs it";
+}
+
+TEST(DeathTest, WhatAStoppedWorkerHasNotBegunGoesToAnother) {
+  Pool pool = TasksPool({.workers = 2, .max_tasks_per_worker = 10});
+  const auto square = GetOrDie<uint64_t(uint64_t)>(pool, "square");
+  WaitUntil([&] { return pool.stats().workers.size() == 2 && square.Map({1, 2, 3, 4}).ok(); });
+  const pid_t stopped = pool.stats().workers.at(0);
+  ASSERT_EQ(kill(stopped, SIGSTOP), 0);
+  for (uint64_t n = 0; n < 100; ++n) ASSERT_EQ(*square.Map({n, n + 1, n + 2}), (std::vector<uint64_t>{n * n, (n + 1) * (n + 1), (n + 2) * (n + 2)}));
+  ASSERT_EQ(kill(stopped, SIGCONT), 0);
+  // It goes on as if nothing had been, and is retired in its turn.
+  WaitUntil([&] {
+    EXPECT_TRUE(square.Apply(1).ok());
+    const std::vector<pid_t> now = pool.stats().workers;
+    return std::find(now.begin(), now.end(), stopped) == now.end();
+  });
 }
 
 // Property: with enough retries, random SIGKILLs change no result and lose none.
