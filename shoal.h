@@ -7,6 +7,13 @@
 #include "shoal/process/cpu_count.h"  // IWYU pragma: export
 #include "shoal/process/process.h"    // IWYU pragma: export
 #include "shoal/shm/segment.h"        // IWYU pragma: export
-#include "shoal/sync/status.h"        // IWYU pragma: export
+#include "shoal/sync/barrier.h"            // IWYU pragma: export
+#include "shoal/sync/bounded_semaphore.h"  // IWYU pragma: export
+#include "shoal/sync/condition.h"          // IWYU pragma: export
+#include "shoal/sync/event.h"              // IWYU pragma: export
+#include "shoal/sync/lock.h"               // IWYU pragma: export
+#include "shoal/sync/rlock.h"              // IWYU pragma: export
+#include "shoal/sync/semaphore.h"          // IWYU pragma: export
+#include "shoal/sync/status.h"             // IWYU pragma: export
 
 #endif  // SHOAL_SHOAL_H_
