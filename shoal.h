@@ -3,10 +3,10 @@
 
 // Everything that programs use. Plug-ins include "shoal/plugins/plugin.h".
 
-#include "shoal/pool/pool.h"          // IWYU pragma: export
-#include "shoal/process/cpu_count.h"  // IWYU pragma: export
-#include "shoal/process/process.h"    // IWYU pragma: export
-#include "shoal/shm/segment.h"        // IWYU pragma: export
+#include "shoal/pool/pool.h"               // IWYU pragma: export
+#include "shoal/process/cpu_count.h"       // IWYU pragma: export
+#include "shoal/process/process.h"         // IWYU pragma: export
+#include "shoal/shm/segment.h"             // IWYU pragma: export
 #include "shoal/sync/barrier.h"            // IWYU pragma: export
 #include "shoal/sync/bounded_semaphore.h"  // IWYU pragma: export
 #include "shoal/sync/condition.h"          // IWYU pragma: export

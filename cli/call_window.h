@@ -93,16 +93,16 @@ class CallWindow final : public pool_internal::Job {
 
   // A leaf: the pool calls with its own lock held, so nothing of the pool's may be called under this one.
   std::mutex mutex_;
-  std::condition_variable room_;   // the reader: half of the window is free
+  std::condition_variable room_;           // the reader: half of the window is free
   std::condition_variable ready_changed_;  // the printer
   // All below: guarded by mutex_.
   std::deque<Entry> window_;         // calls from first_ on
   uint64_t first_ = 0;               // the call of window_.front()
   std::deque<uint64_t> item_calls_;  // the calls of the items from first_item_ on
   size_t first_item_ = 0;
-  std::vector<EndedCall> ready_;     // have ended and may be printed
-  size_t under_way_ = 0;             // calls that have not ended
-  size_t held_bytes_ = 0;            // arguments in window_, results in window_ and ready_
+  std::vector<EndedCall> ready_;  // have ended and may be printed
+  size_t under_way_ = 0;          // calls that have not ended
+  size_t held_bytes_ = 0;         // arguments in window_, results in window_ and ready_
   bool reader_waits_ = false;
   bool printer_waits_for_any_ = false;
   bool printer_waits_for_many_ = false;

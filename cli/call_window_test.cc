@@ -35,7 +35,8 @@ std::string TakeAll(CallWindow& window) {
   std::vector<EndedCall> ended;
   while (window.Take(ended)) {
     for (const EndedCall& call : ended) {
-      all += std::to_string(call.index) + ":" + (call.bytes.ok() ? *call.bytes : std::string(call.bytes.status().message())) + " ";
+      all += std::to_string(call.index) + ":" +
+             (call.bytes.ok() ? *call.bytes : std::string(call.bytes.status().message())) + " ";
     }
   }
   return all;

@@ -14,7 +14,8 @@ absl::StatusOr<std::string> ListFunctions(const std::string& plugin) {
                          Pool::Create({.workers = 1, .plugins = {plugin}, .worker_output_to_stderr = true}));
   std::string list;
   for (const FunctionInfo& function : pool.functions()) {
-    SHOAL_ASSIGN_OR_RETURN(const ipc_internal::SignatureTree signature, ipc_internal::ParseSignatureCode(function.signature));
+    SHOAL_ASSIGN_OR_RETURN(const ipc_internal::SignatureTree signature,
+                           ipc_internal::ParseSignatureCode(function.signature));
     absl::StrAppend(&list, signature.Describe(function.name), "\n");
     if (!function.help.empty()) absl::StrAppend(&list, "    ", absl::StrReplaceAll(function.help, {{"\n", "\n    "}}), "\n");
   }

@@ -70,7 +70,8 @@ void Interrupt::Watch() {
 
 void Interrupt::ReadSignals() {
   struct signalfd_siginfo info;
-  if (read(signals_.get(), &info, sizeof info) == sizeof info) stop_.Request(kExitSignalled + static_cast<int>(info.ssi_signo));
+  if (read(signals_.get(), &info, sizeof info) == sizeof info)
+    stop_.Request(kExitSignalled + static_cast<int>(info.ssi_signo));
 }
 
 void Interrupt::ActOnStop() {

@@ -209,11 +209,13 @@ class Encoder {
       case Kind::kOptional:
         return Optional(type, value);
       case Kind::kArray:
-        return IsArrayOf(type, value, type.length) && Elements(type, value, [&](size_t) -> auto& { return type.children[0]; });
+        return IsArrayOf(type, value, type.length) && Elements(
+                                                          type, value, [&](size_t) -> auto& { return type.children[0]; });
       case Kind::kTuple:
       case Kind::kStruct:
         return IsArrayOf(type, value, type.children.size()) &&
-               Elements(type, value, [&](size_t i) -> auto& { return type.children[i]; });
+               Elements(
+                   type, value, [&](size_t i) -> auto& { return type.children[i]; });
       case Kind::kVoid:
         break;
     }
@@ -232,7 +234,9 @@ class Encoder {
   bool Vector(const TypeTree& type, const json& value) {
     if (!value.is_array()) return Expected(type, value);
     const TypeTree& element = type.children[0];
-    if (!IsNumber(element)) return Elements(type, value, [&](size_t) -> auto& { return element; });
+    if (!IsNumber(element))
+      return Elements(
+          type, value, [&](size_t) -> auto& { return element; });
     cbor_.BytesHead(value.size() * element.size);
     const size_t at = out_.size();
     out_.resize(at + value.size() * element.size);

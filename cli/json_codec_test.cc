@@ -102,7 +102,8 @@ void ExpectSame(const T& value, const std::string& json) {
 
 #define EXPECT_REFUSED(status, words) EXPECT_TRUE(IsRefusal(status, words))
 testing::AssertionResult IsRefusal(const absl::Status& status, const std::string& words) {
-  if (status.code() == absl::StatusCode::kInvalidArgument && std::string(status.message()).find(words) != std::string::npos) {
+  if (status.code() == absl::StatusCode::kInvalidArgument &&
+      std::string(status.message()).find(words) != std::string::npos) {
     return testing::AssertionSuccess();
   }
   return testing::AssertionFailure() << status << ", not with " << words;
@@ -258,7 +259,8 @@ TEST(JsonCodecTest, AnArrayOfTheOneArgumentWillDoUnlessTheArgumentMayBeAnArray) 
 }
 
 TEST(JsonCodecTest, LinesThatAreNoJsonAreRefused) {
-  for (const char* line : {"", "x", "[1", "1 2", "{\"a\"}", "'a'", "\"\xff\"", "\"\\ud800\"", "[1,]", "01", "// 1", "\"a\nb\""}) {
+  for (const char* line :
+       {"", "x", "[1", "1 2", "{\"a\"}", "'a'", "\"\xff\"", "\"\\ud800\"", "[1,]", "01", "// 1", "\"a\nb\""}) {
     EXPECT_REFUSED(Encode<int>(line), "is not JSON at column");
   }
   EXPECT_REFUSED((Encode<std::map<std::string, int>>(R"({"a":1,"b":2,"a":3})")), "has the key \"a\" twice");
@@ -267,7 +269,8 @@ TEST(JsonCodecTest, LinesThatAreNoJsonAreRefused) {
 
 TEST(JsonCodecTest, NestingHasALimit) {
   EXPECT_TRUE(ParseJson(std::string(kMaxJsonDepth, '[') + std::string(kMaxJsonDepth, ']')).ok());
-  EXPECT_REFUSED(ParseJson(std::string(kMaxJsonDepth + 1, '[') + std::string(kMaxJsonDepth + 1, ']')).status(), "nests deeper");
+  EXPECT_REFUSED(ParseJson(std::string(kMaxJsonDepth + 1, '[') + std::string(kMaxJsonDepth + 1, ']')).status(),
+                 "nests deeper");
   EXPECT_REFUSED(ParseJson(std::string(1000000, '[')).status(), "nests deeper");
 }
 
@@ -323,7 +326,8 @@ TEST(JsonCodecTest, DamagedLinesAreRefusedOrFit) {
   constexpr std::string_view kAlphabet = "[]{},:\"0123456789.-eAntrufalsn ";
   for (int round = 0; round < 20000; ++round) {
     std::string line = good;
-    for (unsigned flips = 1 + random() % 3; flips > 0; --flips) line[random() % line.size()] = kAlphabet[random() % kAlphabet.size()];
+    for (unsigned flips = 1 + random() % 3; flips > 0; --flips)
+      line[random() % line.size()] = kAlphabet[random() % kAlphabet.size()];
     std::string bytes;
     if (EncodeArguments(signature, line, bytes).ok()) {
       Order order;

@@ -211,7 +211,8 @@ absl::Status DecodeResult(const TypeTree& type, std::string_view bytes, std::str
   Decoder decoder(bytes, json);
   if (decoder.Message(type)) return absl::OkStatus();
   if (decoder.why() != nullptr) return sync_internal::MakeStatus(absl::StatusCode::kOutOfRange, decoder.why());
-  return sync_internal::MakeStatus(absl::StatusCode::kDataLoss, "the bytes of the result do not have the type of its signature");
+  return sync_internal::MakeStatus(absl::StatusCode::kDataLoss,
+                                   "the bytes of the result do not have the type of its signature");
 }
 
 }  // namespace shoal::cli_internal

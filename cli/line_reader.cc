@@ -49,7 +49,8 @@ absl::Status LineReader::OpenNext() {
 
 // False: stopped.
 bool LineReader::WaitForInput() const {
-  struct pollfd any[] = {{.fd = stop_fd_, .events = POLLIN, .revents = 0}, {.fd = file_.get(), .events = POLLIN, .revents = 0}};
+  struct pollfd any[] = {{.fd = stop_fd_, .events = POLLIN, .revents = 0},
+                         {.fd = file_.get(), .events = POLLIN, .revents = 0}};
   while (poll(any, 2, -1) < 0) {
   }
   return any[0].revents == 0;

@@ -71,7 +71,8 @@ Examples:
 // use still fails.
 void FillStandardDescriptors() {
   for (int fd = 0; fd <= 2; ++fd) {
-    if (fcntl(fd, F_GETFD) < 0) [[maybe_unused]] const int filled = open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
+    if (fcntl(fd, F_GETFD) < 0) [[maybe_unused]]
+      const int filled = open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
   }
 }
 

@@ -120,10 +120,8 @@ absl::StatusOr<int> Map(const MapArguments& given) {
                                                   .max_retries = arguments.retries,
                                                   .worker_output_to_stderr = true}));
   SHOAL_ASSIGN_OR_RETURN(const PluginFunction function, FindFunction(pool, arguments.plugin, arguments.function));
-  const pool_internal::JobOptions options = {.function = function.index,
-                                             .timeout = arguments.timeout,
-                                             .max_retries = arguments.retries,
-                                             .chunk = arguments.chunk};
+  const pool_internal::JobOptions options = {
+      .function = function.index, .timeout = arguments.timeout, .max_retries = arguments.retries, .chunk = arguments.chunk};
   const auto window = std::make_shared<CallWindow>(options, arguments.ordered, WindowSize(arguments), kMostBytes);
   interrupt.SetOnStop([&] {
     window->Stop();  // first: what the pool cancels is not to be printed

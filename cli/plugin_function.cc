@@ -15,8 +15,7 @@ absl::StatusOr<PluginFunction> FindFunction(const Pool& pool, const std::string&
   for (const FunctionInfo& function : pool.functions()) {
     if (function.name == name) {
       SHOAL_ASSIGN_OR_RETURN(ipc_internal::SignatureTree signature, ipc_internal::ParseSignatureCode(function.signature));
-      return PluginFunction{
-          .index = static_cast<uint32_t>(names.size()), .name = name, .signature = std::move(signature)};
+      return PluginFunction{.index = static_cast<uint32_t>(names.size()), .name = name, .signature = std::move(signature)};
     }
     names.push_back(function.name);
   }

@@ -38,9 +38,8 @@ absl::StatusOr<RingView> ViewRing(const Segment& segment, RingPlace place) {
   const std::span<std::byte> bytes =
       state == nullptr ? std::span<std::byte>{} : segment.BytesAt(place.offset + sizeof(RingState), place.capacity);
   if (bytes.empty() || !std::has_single_bit(place.capacity)) {
-    return sync_internal::MakeStatus(
-        absl::StatusCode::kDataLoss,
-        absl::StrCat("no ring of ", place.capacity, " bytes can lie at offset ", place.offset));
+    return sync_internal::MakeStatus(absl::StatusCode::kDataLoss,
+                                     absl::StrCat("no ring of ", place.capacity, " bytes can lie at offset ", place.offset));
   }
   return RingView{state, bytes};
 }

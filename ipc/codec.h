@@ -79,7 +79,8 @@ bool ValidBools(const char* bytes) {
   } else {
     return [bytes]<size_t... i>(std::index_sequence<i...>) {
       return (ValidBools<boost::pfr::tuple_element_t<i, T>>(bytes + FieldOffsets<T>()[i]) && ...);
-    }(std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
+    }
+    (std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
   }
 }
 

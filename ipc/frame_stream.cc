@@ -62,9 +62,8 @@ absl::StatusOr<std::optional<Frame>> FrameReceiver::Next() {
     if (visible < sizeof header) return std::nullopt;
     reader_.Copy(std::as_writable_bytes(std::span(&header, 1)));
     if (header.size > limit_bytes_) {
-      return sync_internal::MakeStatus(
-          absl::StatusCode::kDataLoss,
-          absl::StrCat("a frame says it has ", header.size, " bytes; the limit is ", limit_bytes_));
+      return sync_internal::MakeStatus(absl::StatusCode::kDataLoss, absl::StrCat("a frame says it has ", header.size,
+                                                                                 " bytes; the limit is ", limit_bytes_));
     }
     reader_.Take(sizeof header);
     SHOAL_ASSIGN_OR_RETURN(const size_t body, reader_.Visible(std::min<uint64_t>(header.size, reader_.capacity())));

@@ -31,9 +31,7 @@ struct Channel {
 
 std::span<const std::byte> Bytes(const std::string& text) { return std::as_bytes(std::span(text)); }
 
-std::string Text(const Frame& frame) {
-  return {reinterpret_cast<const char*>(frame.bytes.data()), frame.bytes.size()};
-}
+std::string Text(const Frame& frame) { return {reinterpret_cast<const char*>(frame.bytes.data()), frame.bytes.size()}; }
 
 // Frame number i has a size and a content that follow from i.
 std::string Content(uint64_t i) { return std::string((i * 7919) % 3000, static_cast<char>('a' + i % 26)); }

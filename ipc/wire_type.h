@@ -55,9 +55,8 @@ template <class T>
 concept WireScalar = (std::is_arithmetic_v<T> && sizeof(T) <= 8) || std::is_enum_v<T>;
 
 template <class T>
-inline constexpr bool kIsLibraryType =
-    WireScalar<T> || std::same_as<T, std::string> || kIsVector<T> || kIsMap<T> || kIsOptional<T> || kIsTuple<T> ||
-    kIsStdArray<T>;
+inline constexpr bool kIsLibraryType = WireScalar<T> || std::same_as<T, std::string> || kIsVector<T> || kIsMap<T> ||
+                                       kIsOptional<T> || kIsTuple<T> || kIsStdArray<T>;
 
 // A plain struct: no constructors, no bases, no private members, as aggregate initialisation defines it.
 template <class T>
@@ -70,7 +69,8 @@ constexpr void CheckTravels() {
                 "a pointer means nothing in another process: pass the value, or a Shared<T>");
   static_assert(!std::is_reference_v<T>, "a reference means nothing in another process: take the value (or a const T&)");
   static_assert(!std::is_polymorphic_v<T>, "a type with virtual functions cannot travel: its table lies at another address");
-  static_assert(!std::is_union_v<T>, "a union cannot travel: nobody knows which member it holds; use an optional or a struct");
+  static_assert(!std::is_union_v<T>,
+                "a union cannot travel: nobody knows which member it holds; use an optional or a struct");
   static_assert(!std::is_array_v<T>, "a C array cannot travel: use std::array or std::vector");
   static_assert(kIsLibraryType<T> || WireStruct<T> || std::is_pointer_v<T> || std::is_reference_v<T> ||
                     std::is_polymorphic_v<T> || std::is_union_v<T> || std::is_array_v<T>,

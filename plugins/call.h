@@ -29,8 +29,8 @@ struct Parameter {
   static_assert(!std::is_lvalue_reference_v<T> || std::is_const_v<std::remove_reference_t<T>>,
                 "a task function cannot change its caller's variable: take the argument by value or const reference, and "
                 "return what is new");
-  using Stored = std::conditional_t<std::is_same_v<std::remove_cvref_t<T>, std::string_view>, std::string,
-                                    std::remove_cvref_t<T>>;
+  using Stored =
+      std::conditional_t<std::is_same_v<std::remove_cvref_t<T>, std::string_view>, std::string, std::remove_cvref_t<T>>;
 };
 
 // What travels back for a function that returns R.
@@ -84,9 +84,7 @@ template <class R, class... A>
 struct Thunk {
   using Value = typename Result<R>::Value;
 
-  static std::string Signature() {
-    return ipc_internal::SignatureCode<Value, typename Parameter<A>::Stored...>();
-  }
+  static std::string Signature() { return ipc_internal::SignatureCode<Value, typename Parameter<A>::Stored...>(); }
 
   static void Call(const shoal_function* self, const void* arguments, size_t size, const shoal_reply* reply) {
     const auto function = reinterpret_cast<R (*)(A...)>(const_cast<void*>(self->target));
@@ -95,10 +93,10 @@ struct Thunk {
     ReportingExceptions(*reply, [&] {
       std::tuple<typename Parameter<A>::Stored...> values;
       const std::string_view bytes(static_cast<const char*>(arguments), size);
-      const bool decoded =
-          std::apply([&](auto&... value) { return ipc_internal::DecodeMessage(bytes, value...); }, values);
+      const bool decoded = std::apply([&](auto&... value) { return ipc_internal::DecodeMessage(bytes, value...); }, values);
       if (!decoded) {
-        reply->failure(reply->context, SHOAL_FAILURE_ARGUMENTS, 0, "", "the arguments do not have the types of the signature");
+        reply->failure(reply->context, SHOAL_FAILURE_ARGUMENTS, 0, "",
+                       "the arguments do not have the types of the signature");
         return;
       }
       const auto call = [&]() -> R {

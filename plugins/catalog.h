@@ -41,10 +41,8 @@ class Catalog final {
   }
   // A lambda that captures nothing.
   template <class F>
-    requires requires(F f) { +f; } && std::is_class_v<F>
-  void Add(std::string_view name, F function, std::string_view help = "") {
-    Add(name, +function, help);
-  }
+  requires requires(F f) { +f; } && std::is_class_v<F>
+  void Add(std::string_view name, F function, std::string_view help = "") { Add(name, +function, help); }
 
   // The catalogue as it crosses the boundary. Valid as long as this object lives and is not added to.
   const shoal_plugin* Describe();

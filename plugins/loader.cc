@@ -59,8 +59,7 @@ absl::StatusOr<std::vector<const shoal_function*>> LoadPlugin(const std::string&
   const auto entry = reinterpret_cast<shoal_plugin_entry_function>(dlsym(library, SHOAL_PLUGIN_ENTRY_SYMBOL));
   if (entry == nullptr) return NoPlugin(path, "it is a shared library without a SHOAL_PLUGIN block");
 
-  static constexpr shoal_host kHost = {
-      .abi_version = SHOAL_ABI_VERSION, .reserved = 0, .struct_size = sizeof(shoal_host)};
+  static constexpr shoal_host kHost = {.abi_version = SHOAL_ABI_VERSION, .reserved = 0, .struct_size = sizeof(shoal_host)};
   const shoal_plugin* const plugin = entry(&kHost);
   if (plugin == nullptr) return NoPlugin(path, "its entry function returned nothing");
   if (plugin->abi_version != SHOAL_ABI_VERSION) {

@@ -22,10 +22,10 @@ constexpr uint8_t kMostTakeBacks = 2;
 constexpr size_t kFrames = 8;
 
 struct Seeds {
-  bool worker_begins_unasked = false;    // a store instead of a compare-exchange
-  bool pool_closes_unasked = false;      // the pool stores the closed claim it computed from an earlier look
-  bool pool_trusts_results = false;      // takes back all but the front by what it has received, not by the claim
-  bool resume_before_skipped = false;    // the worker opens the claim again at once, not at the pool's resume frame
+  bool worker_begins_unasked = false;  // a store instead of a compare-exchange
+  bool pool_closes_unasked = false;    // the pool stores the closed claim it computed from an earlier look
+  bool pool_trusts_results = false;    // takes back all but the front by what it has received, not by the claim
+  bool resume_before_skipped = false;  // the worker opens the claim again at once, not at the pool's resume frame
 };
 
 enum Frame : uint8_t { kNoFrame = 0, kFirstTask = 1, kResume = 100 };  // kFirstTask + i: task number i + 1
@@ -179,8 +179,8 @@ class Model {
 
 struct Explored {
   size_t states = 0;
-  size_t lost = 0;      // at rest, and a task has not ended
-  size_t twice = 0;     // a task ended twice
+  size_t lost = 0;       // at rest, and a task has not ended
+  size_t twice = 0;      // a task ended twice
   size_t run_again = 0;  // a task ran twice although nobody died
 };
 

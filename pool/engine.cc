@@ -192,7 +192,8 @@ Engine::~Engine() {
 
 absl::Status Engine::CheckProcess() const {
   if (sync_internal::InProcessOf(creator_)) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kFailedPrecondition, "a pool belongs to the process that made it, not to a fork of it");
+  return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                    "a pool belongs to the process that made it, not to a fork of it");
 }
 
 absl::Status Engine::WhyNotOpen() const {
@@ -328,8 +329,8 @@ absl::Status Engine::Terminate() {
 PoolStats Engine::Stats() {
   if (!CheckProcess().ok()) return {};
   const Lock lock(mutex_);
-  PoolStats stats{.workers = {}, .pending = unfinished_, .done = tasks_done_, .retried = tasks_retried_,
-                  .worker_deaths = deaths_};
+  PoolStats stats{
+      .workers = {}, .pending = unfinished_, .done = tasks_done_, .retried = tasks_retried_, .worker_deaths = deaths_};
   for (const WorkerSlot& slot : slots_) {
     if (slot.process.has_value()) stats.workers.push_back(slot.process->pid());
   }
@@ -396,12 +397,12 @@ void Engine::SeeToALeader() {
 void Engine::Background() {
   Lock lock(mutex_);
   for (;;) {
-    background_.wait(lock,
-                     [this] { return stop_threads_ || (!leading_ && followers_ == 0 && !NobodyNeedsLead()); });
+    background_.wait(lock, [this] { return stop_threads_ || (!leading_ && followers_ == 0 && !NobodyNeedsLead()); });
     if (stop_threads_) return;
     leading_ = true;
     deaths_to_handle_ = false;
-    Lead(lock, [this] { return NobodyNeedsLead() || followers_ > 0 || stop_threads_; }, Deadline::Infinite());
+    Lead(
+        lock, [this] { return NobodyNeedsLead() || followers_ > 0 || stop_threads_; }, Deadline::Infinite());
     leading_ = false;
     SeeToALeader();
   }
@@ -457,8 +458,8 @@ bool Engine::Pump() {
 
 bool Engine::StartIsDue() const {
   return !stopping_ && next_start_.passed() && std::any_of(slots_.begin(), slots_.end(), [](const WorkerSlot& slot) {
-           return slot.state == WorkerSlot::State::kVacant;
-         });
+    return slot.state == WorkerSlot::State::kVacant;
+  });
 }
 
 // Starts a worker in every vacant place, until one cannot be started.
@@ -480,9 +481,8 @@ void Engine::NoteFailure(const absl::Status& why, bool killed) {
   ++failures_;
   killed_ += killed;
   last_failure_ = why;
-  const bool others_live = std::any_of(slots_.begin(), slots_.end(), [](const WorkerSlot& slot) {
-    return slot.state == WorkerSlot::State::kReady;
-  });
+  const bool others_live = std::any_of(slots_.begin(), slots_.end(),
+                                       [](const WorkerSlot& slot) { return slot.state == WorkerSlot::State::kReady; });
   // Before any worker has been ready there is no reason to hope: the same program and plug-ins will fail again.
   const int most = functions_known_ ? kMaxFailures : 1;
   if (!others_live && (failures_ - killed_ >= most || killed_ >= kMaxKilled)) return Break(why);
@@ -518,9 +518,9 @@ void Engine::HandleEnd(WorkerSlot& slot) {
 
   const bool front_had_begun = slot.FrontHasBegun();
   if (unasked && !front_had_begun && slot.finished == 0) {
-    const std::string when =
-        !was_starting ? "before it had done anything"
-                      : absl::StrCat("while it loaded ", options_.plugins.front(), options_.plugins.size() > 1 ? " and others" : "");
+    const std::string when = !was_starting ? "before it had done anything"
+                                           : absl::StrCat("while it loaded ", options_.plugins.front(),
+                                                          options_.plugins.size() > 1 ? " and others" : "");
     NoteFailure(MakeStatus(absl::StatusCode::kUnavailable, absl::StrCat(Describe(slot, end), " ", when)),
                 /*killed=*/end == ExitStatus{.kind = ExitStatus::Kind::kSignalled, .value = SIGKILL});
   }
@@ -540,10 +540,10 @@ bool Engine::BlameForEnd(WorkerSlot& slot, const ExitStatus& end, const InFlight
   if (slot.fate == WorkerSlot::Fate::kOverran) {
     if (slot.overran != front.sequence) return false;  // the one that overran has ended after all; this one is innocent
     Finish(job, front.item,
-           {.status = MakeStatus(absl::StatusCode::kDeadlineExceeded,
-                                 absl::StrCat(NameOf(job), " did not return within its deadline of ",
-                                              absl::FormatDuration(job.options.timeout), "; worker ", slot.process->pid(),
-                                              " was killed"))});
+           {.status = MakeStatus(
+                absl::StatusCode::kDeadlineExceeded,
+                absl::StrCat(NameOf(job), " did not return within its deadline of ",
+                             absl::FormatDuration(job.options.timeout), "; worker ", slot.process->pid(), " was killed"))});
     return true;
   }
   const int deaths = ++job.deaths_[front.item];
@@ -564,10 +564,10 @@ bool Engine::BlameForNotBeginning(WorkerSlot& slot, const ExitStatus& end, const
   if (slot.fate != WorkerSlot::Fate::kUnexpected && slot.fate != WorkerSlot::Fate::kNonsense) return false;
   const int deaths = ++job.unbegun_[front.item];
   if (deaths <= job.options.max_retries + kUnbegunRetries) return false;
-  Finish(job, front.item,
-         {.status = MakeStatus(absl::StatusCode::kUnavailable,
-                               absl::StrCat(Describe(slot, end), " before it could begin ", NameOf(job), ", as did ",
-                                            deaths - 1, " others"))});
+  Finish(
+      job, front.item,
+      {.status = MakeStatus(absl::StatusCode::kUnavailable, absl::StrCat(Describe(slot, end), " before it could begin ",
+                                                                         NameOf(job), ", as did ", deaths - 1, " others"))});
   return true;
 }
 
@@ -580,9 +580,8 @@ void Engine::GiveBack(const std::deque<InFlight>& tasks) {
 }
 
 bool Engine::SomebodyIsIdle() {
-  return queue_.empty() && std::any_of(slots_.begin(), slots_.end(), [this](WorkerSlot& slot) {
-           return slot.in_flight.empty() && MayTakeTasks(slot);
-         });
+  return queue_.empty() && std::any_of(slots_.begin(), slots_.end(),
+                                       [this](WorkerSlot& slot) { return slot.in_flight.empty() && MayTakeTasks(slot); });
 }
 
 // Nothing waits behind a long task while somebody is idle.
@@ -615,9 +614,9 @@ bool Engine::Receive(WorkerSlot& slot) {
   bool any = false;
   for (;;) {
     const absl::StatusOr<std::optional<Frame>> frame = slot.Receive();
-    const absl::Status status = !frame.ok()            ? frame.status()
+    const absl::Status status = !frame.ok()           ? frame.status()
                                 : !frame->has_value() ? absl::OkStatus()
-                                                       : HandleFrame(slot, **frame);
+                                                      : HandleFrame(slot, **frame);
     if (!status.ok()) {
       slot.Kill(WorkerSlot::Fate::kNonsense);
       break;
@@ -629,8 +628,7 @@ bool Engine::Receive(WorkerSlot& slot) {
   if (results > 0) {
     const int64_t now = Deadline::Now();
     const double each = static_cast<double>(now - slot.front_since) / static_cast<double>(results);
-    slot.nanoseconds_per_task =
-        slot.nanoseconds_per_task == 0 ? each : 0.5 * slot.nanoseconds_per_task + 0.5 * each;
+    slot.nanoseconds_per_task = slot.nanoseconds_per_task == 0 ? each : 0.5 * slot.nanoseconds_per_task + 0.5 * each;
     slot.front_since = now;
     slot.finished += results;
     failures_ = 0;
@@ -690,10 +688,10 @@ absl::Status Engine::HandleHello(WorkerSlot& slot, std::string_view bytes) {
     }
     functions_known_ = true;
   } else {
-    const bool same = std::equal(
-        functions_.begin(), functions_.end(), catalogue.begin(), catalogue.end(), [](const auto& known, const auto& now) {
-          return known.name == std::get<0>(now) && known.signature == std::get<1>(now);
-        });
+    const bool same = std::equal(functions_.begin(), functions_.end(), catalogue.begin(), catalogue.end(),
+                                 [](const auto& known, const auto& now) {
+                                   return known.name == std::get<0>(now) && known.signature == std::get<1>(now);
+                                 });
     if (!same) {
       Break(MakeStatus(absl::StatusCode::kFailedPrecondition,
                        "a plug-in's file was replaced by one with other functions while the pool was at work"));
@@ -810,9 +808,9 @@ bool Engine::IssueOne(WorkerSlot& slot, Job& job) {
   job.Encode(item, scratch_);
   if (scratch_.size() > options_.max_message_bytes) {
     Finish(job, item,
-           {.status = MakeStatus(absl::StatusCode::kResourceExhausted,
-                                 absl::StrCat("the arguments have ", scratch_.size(), " bytes; the limit is ",
-                                              options_.max_message_bytes))});
+           {.status = MakeStatus(
+                absl::StatusCode::kResourceExhausted,
+                absl::StrCat("the arguments have ", scratch_.size(), " bytes; the limit is ", options_.max_message_bytes))});
     return true;
   }
   return slot.Issue({.job = &job, .item = item}, scratch_).ok();

@@ -150,8 +150,8 @@ class Engine final {
   std::vector<FunctionInfo> functions_;
 
   std::mutex mutex_;
-  std::condition_variable changed_;     // followers: somebody's tasks ended, or the lead is free
-  std::condition_variable background_;  // the background thread: there may be nobody who leads
+  std::condition_variable changed_;        // followers: somebody's tasks ended, or the lead is free
+  std::condition_variable background_;     // the background thread: there may be nobody who leads
   std::condition_variable callbacks_due_;  // the callback thread
   // All below: guarded by mutex_.
   bool leading_ = false;
@@ -167,13 +167,13 @@ class Engine final {
   absl::Status last_failure_;
   sync_internal::Deadline next_start_ = sync_internal::Deadline::Passed();
   std::vector<WorkerSlot> slots_;
-  std::list<Job*> queue_;  // jobs with items to issue
-  size_t to_issue_ = 0;    // items of all jobs in the queue
+  std::list<Job*> queue_;                        // jobs with items to issue
+  size_t to_issue_ = 0;                          // items of all jobs in the queue
   std::vector<std::shared_ptr<Job>> callbacks_;  // jobs that have ended and whose AfterFinish is due
   bool in_callbacks_ = false;                    // some of them are running
   size_t unfinished_ = 0;
-  bool functions_known_ = false;  // a worker has been ready
-  bool news_ = false;             // followers have a reason to look again
+  bool functions_known_ = false;   // a worker has been ready
+  bool news_ = false;              // followers have a reason to look again
   bool deaths_to_handle_ = false;  // the keeper has noted an end since the background thread last led
   uint64_t tasks_done_ = 0;
   uint64_t tasks_retried_ = 0;

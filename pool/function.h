@@ -63,23 +63,21 @@ class Function<R(A...)> final {
 
   // One call per input, for functions of one argument.
   template <std::ranges::input_range Inputs>
-    requires(sizeof...(A) == 1 && std::convertible_to<std::ranges::range_reference_t<Inputs>, First>)
-  Results Map(Inputs&& inputs, const MapOptions& options = {}) const {
-    return MapWith<First>(inputs, options, [](const First& input, std::string& out) { ipc_internal::EncodeMessage(out, input); });
+  requires(sizeof...(A) == 1 && std::convertible_to<std::ranges::range_reference_t<Inputs>, First>) Results
+      Map(Inputs&& inputs, const MapOptions& options = {})
+  const {
+    return MapWith<First>(inputs, options,
+                          [](const First& input, std::string& out) { ipc_internal::EncodeMessage(out, input); });
   }
-  Results Map(std::initializer_list<First> inputs,
-              const MapOptions& options = {}) const
-    requires(sizeof...(A) == 1)
-  {
+  Results Map(std::initializer_list<First> inputs, const MapOptions& options = {}) const requires(sizeof...(A) == 1) {
     return Map(std::vector<First>(inputs), options);
   }
 
   // One call per input, a tuple of all arguments.
   template <std::ranges::input_range Inputs>
-    requires(std::convertible_to<std::ranges::range_reference_t<Inputs>, Arguments>)
-  Results StarMap(Inputs&& inputs, const MapOptions& options = {}) const {
-    return MapWith<Arguments>(inputs, options, EncodeTuple);
-  }
+  requires(std::convertible_to<std::ranges::range_reference_t<Inputs>, Arguments>) Results
+      StarMap(Inputs&& inputs, const MapOptions& options = {})
+  const { return MapWith<Arguments>(inputs, options, EncodeTuple); }
 
   template <std::ranges::input_range Inputs>
   Stream<Value> IMap(Inputs&& inputs, const MapOptions& options = {}) const {

@@ -42,7 +42,8 @@ Outcome<R> DecodeOutcome(const TaskOutcome& outcome) {
   } else {
     R value{};
     if (!ipc_internal::DecodeMessage(outcome.bytes, value)) {
-      return sync_internal::MakeStatus(absl::StatusCode::kDataLoss, "the bytes of a result do not have the type of its signature");
+      return sync_internal::MakeStatus(absl::StatusCode::kDataLoss,
+                                       "the bytes of a result do not have the type of its signature");
     }
     return value;
   }

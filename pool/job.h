@@ -60,14 +60,14 @@ class Job {
     return item;
   }
 
-  size_t size_ = 0;        // items that exist
-  size_t next_ = 0;        // items below this one have been issued
-  size_t unfinished_ = 0;  // items that have not ended
+  size_t size_ = 0;                                  // items that exist
+  size_t next_ = 0;                                  // items below this one have been issued
+  size_t unfinished_ = 0;                            // items that have not ended
   std::optional<std::list<Job*>::iterator> queued_;  // its place in the engine's queue
-  std::shared_ptr<Job> held_;                // itself, as long as items have not ended
-  std::vector<size_t> again_;                // items to be issued once more, the next at the end
-  std::unordered_map<size_t, int> deaths_;   // workers that died while they ran the item
-  std::unordered_map<size_t, int> unbegun_;  // workers that died before they could begin it, though it was the next
+  std::shared_ptr<Job> held_;                        // itself, as long as items have not ended
+  std::vector<size_t> again_;                        // items to be issued once more, the next at the end
+  std::unordered_map<size_t, int> deaths_;           // workers that died while they ran the item
+  std::unordered_map<size_t, int> unbegun_;          // workers that died before they could begin it, though it was the next
 };
 
 }  // namespace shoal::pool_internal

@@ -20,7 +20,8 @@ namespace shoal::pool_internal {
 template <class R, class Encoder>
 class MapJob final : public Job {
  public:
-  MapJob(const JobOptions& options, size_t items, Encoder encoder) : Job(options), encoder_(std::move(encoder)), left_(items) {
+  MapJob(const JobOptions& options, size_t items, Encoder encoder)
+      : Job(options), encoder_(std::move(encoder)), left_(items) {
     if constexpr (!std::is_void_v<R>) results_.resize(items);
   }
 

@@ -44,15 +44,16 @@ absl::StatusOr<uint32_t> Pool::Find(std::string_view name, std::string_view want
   const auto found =
       std::find_if(offered.begin(), offered.end(), [&](const FunctionInfo& function) { return function.name == name; });
   if (found == offered.end()) {
-    const std::string names = absl::StrJoin(
-        offered, ", ", [](std::string* out, const FunctionInfo& function) { out->append(function.name); });
-    return MakeStatus(absl::StatusCode::kNotFound, absl::StrCat("no function \"", absl::string_view(name.data(), name.size()),
-                                                                "\"; the plug-ins offer: ", names.empty() ? "nothing" : names));
+    const std::string names =
+        absl::StrJoin(offered, ", ", [](std::string* out, const FunctionInfo& function) { out->append(function.name); });
+    return MakeStatus(absl::StatusCode::kNotFound,
+                      absl::StrCat("no function \"", absl::string_view(name.data(), name.size()),
+                                   "\"; the plug-ins offer: ", names.empty() ? "nothing" : names));
   }
   if (found->signature != wanted_signature) {
-    return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                      absl::StrCat("the plug-in has ", Readable(name, found->signature), ", not ",
-                                   Readable(name, wanted_signature)));
+    return MakeStatus(
+        absl::StatusCode::kFailedPrecondition,
+        absl::StrCat("the plug-in has ", Readable(name, found->signature), ", not ", Readable(name, wanted_signature)));
   }
   return static_cast<uint32_t>(found - offered.begin());
 }

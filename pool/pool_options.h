@@ -18,11 +18,11 @@ struct PoolOptions {
   std::vector<std::string> plugins;  // paths of plug-ins; every worker loads all of them
   std::string initializer;           // a function without arguments that each worker runs once, before its first task
   absl::Duration task_timeout = absl::InfiniteDuration();  // for one task, from the moment a worker begins it
-  int max_retries = 1;               // how often a task is run again after the worker that ran it died
+  int max_retries = 1;                                     // how often a task is run again after the worker that ran it died
   // A worker is replaced after this many tasks, so that what a plug-in leaks is bounded. Nothing: never.
   std::optional<uint64_t> max_tasks_per_worker;
   uint64_t max_message_bytes = uint64_t{1} << 30;  // of one task's arguments, and of one result
-  bool worker_output_to_stderr = false;  // what tasks print goes to this program's standard error
+  bool worker_output_to_stderr = false;            // what tasks print goes to this program's standard error
 };
 
 // A function that the plug-ins of a pool offer.

@@ -73,8 +73,8 @@ class StreamJob final : public Job {
   bool ordered_ = true;
   std::unordered_map<size_t, Entry> held_;
   size_t held_bytes_ = 0;
-  size_t taken_ = 0;  // items taken from the input
-  size_t given_ = 0;  // items given out; in order: the next one
+  size_t taken_ = 0;             // items taken from the input
+  size_t given_ = 0;             // items given out; in order: the next one
   std::deque<size_t> finished_;  // and not yet given out, if not in order
 };
 

@@ -27,12 +27,12 @@ constexpr uint8_t kResults = 2;  // of each worker
 
 // What can be switched off.
 struct Seeds {
-  bool no_second_look = false;          // the leader sleeps without looking once more after arming the bell
-  bool ring_looks_first = false;        // a worker looks at the bell before its result is visible
-  bool sleep_without_deaths = false;    // the leader sleeps on the bell alone
-  bool deaths_read_late = false;        // the leader reads `deaths` after it has looked, not before
-  bool keeper_counts_first = false;     // the keeper changes `deaths` before it has noted who ended
-  bool ring_wakes_apart = false;        // disarm and wake are two steps, and the leader compares the bell alone
+  bool no_second_look = false;        // the leader sleeps without looking once more after arming the bell
+  bool ring_looks_first = false;      // a worker looks at the bell before its result is visible
+  bool sleep_without_deaths = false;  // the leader sleeps on the bell alone
+  bool deaths_read_late = false;      // the leader reads `deaths` after it has looked, not before
+  bool keeper_counts_first = false;   // the keeper changes `deaths` before it has noted who ended
+  bool ring_wakes_apart = false;      // disarm and wake are two steps, and the leader compares the bell alone
 };
 
 enum LeaderStep : uint8_t { kRead, kLook, kArm, kLookAgain, kSleep, kAsleep, kDone };

@@ -15,8 +15,8 @@ namespace shoal::pool_internal {
 
 // Frames from the pool to a worker.
 enum TaskFrame : uint32_t {
-  kTask = 1,  // detail: index of the function; id: sequence number, 1, 2, 3 …; bytes: the arguments
-  kStop = 2,  // finish: exit(0)
+  kTask = 1,    // detail: index of the function; id: sequence number, 1, 2, 3 …; bytes: the arguments
+  kStop = 2,    // finish: exit(0)
   kResume = 3,  // tasks before this frame that had not begun when the claim was closed belong to others; open it again
 };
 
@@ -45,8 +45,8 @@ struct WorkerShared {
   uint64_t max_message_bytes;
 
   alignas(128) sync_internal::Doorbell bell;  // the worker sleeps here
-  alignas(128) std::atomic<uint64_t> claim;  // kClosed | sequence number of the last task begun
-  std::atomic<int64_t> started_at;           // when, on CLOCK_MONOTONIC, in nanoseconds; only for tasks with a timeout
+  alignas(128) std::atomic<uint64_t> claim;   // kClosed | sequence number of the last task begun
+  std::atomic<int64_t> started_at;            // when, on CLOCK_MONOTONIC, in nanoseconds; only for tasks with a timeout
 };
 static_assert(sizeof(WorkerShared) == 384, "part of the shared layout");
 

@@ -241,7 +241,8 @@ class Worker {
   }
 
   static void OnFailure(void* context, int kind, int code, const char* type, const char* message) {
-    static_cast<Worker*>(context)->Fail({.kind = kind, .code = code, .type = Shortened(type), .message = Shortened(message)});
+    static_cast<Worker*>(context)->Fail(
+        {.kind = kind, .code = code, .type = Shortened(type), .message = Shortened(message)});
   }
 
   // A message is for people. (A plug-in in C may leave it out.)

@@ -177,7 +177,8 @@ sync_internal::Deadline WorkerSlot::FrontDeadline() const {
                                            std::max(front_since, Deadline::Now()))
                               : front_since;
   const int64_t length = absl::ToInt64Nanoseconds(begun ? timeout : std::max(timeout, kTimeToBegin));  // saturates
-  return length >= std::numeric_limits<int64_t>::max() - since ? Deadline::Infinite() : Deadline::AtNanoseconds(since + length);
+  return length >= std::numeric_limits<int64_t>::max() - since ? Deadline::Infinite()
+                                                               : Deadline::AtNanoseconds(since + length);
 }
 
 }  // namespace shoal::pool_internal

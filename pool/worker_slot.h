@@ -102,12 +102,12 @@ class WorkerSlot {
   uint64_t overran = 0;  // kOverran: sequence number of the task that did
   std::optional<Process> process;
   std::deque<InFlight> in_flight;
-  uint64_t issued = 0;         // sequence number of the last task given to this process
-  uint64_t given = 0;          // tasks given to this process and not taken back
-  uint64_t finished = 0;       // tasks that this process has ended
+  uint64_t issued = 0;    // sequence number of the last task given to this process
+  uint64_t given = 0;     // tasks given to this process and not taken back
+  uint64_t finished = 0;  // tasks that this process has ended
   sync_internal::Deadline stop_by = sync_internal::Deadline::Infinite();  // of kStopping
-  int64_t front_since = 0;     // when the front task became the front
-  double nanoseconds_per_task = 0;  // running mean; 0: not known yet
+  int64_t front_since = 0;                                                // when the front task became the front
+  double nanoseconds_per_task = 0;                                        // running mean; 0: not known yet
 
  private:
   WorkerSlot() = default;

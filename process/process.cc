@@ -104,9 +104,7 @@ int PollTimeout(Deadline deadline) {
   return static_cast<int>(std::min<int64_t>((left + 999'999) / 1'000'000, 1'000'000));
 }
 
-absl::Status MovedFrom() {
-  return MakeStatus(absl::StatusCode::kFailedPrecondition, "this Process object was moved from");
-}
+absl::Status MovedFrom() { return MakeStatus(absl::StatusCode::kFailedPrecondition, "this Process object was moved from"); }
 
 }  // namespace
 
@@ -189,9 +187,7 @@ absl::Status Process::Join(absl::Duration timeout) const {
 
 bool Process::alive() const { return state_ != nullptr && !state_->Poll().has_value(); }
 
-std::optional<ExitStatus> Process::exit_status() const {
-  return state_ == nullptr ? std::nullopt : state_->Poll();
-}
+std::optional<ExitStatus> Process::exit_status() const { return state_ == nullptr ? std::nullopt : state_->Poll(); }
 
 std::optional<int> Process::exit_code() const {
   const auto status = exit_status();

@@ -21,8 +21,8 @@ struct ProcessOptions {
   std::vector<std::string> arguments;  // argv[1] and so on
   // Descriptors that the child gets, as 3, 4, 5 … in this order. All others but 0, 1 and 2 are closed in it.
   std::vector<int> inherited_descriptors;
-  bool output_to_stderr = false;   // what the child writes to its standard output goes to our standard error
-  bool blocks_interrupt = false;   // the child starts with SIGINT blocked, until it says otherwise
+  bool output_to_stderr = false;  // what the child writes to its standard output goes to our standard error
+  bool blocks_interrupt = false;  // the child starts with SIGINT blocked, until it says otherwise
 };
 
 // A child process: started, watched and ended. It is spawned (posix_spawn), never a fork of this program.

@@ -100,8 +100,9 @@ TEST(ProcessTest, TheChildGetsTheDescriptorsItShouldAndNoOthers) {
   const UniqueFd careless(fcntl(out.get(), F_DUPFD, 50));  // not close-on-exec: must not leak all the same
   ASSERT_EQ(careless.get(), 50);
   // The write end becomes number 3, the read end number 4.
-  auto child = Shell("for f in 0 1 2 3 4 50; do [ -e /proc/$$/fd/$f ] && printf '%s ' $f >&3; done; readlink /proc/$$/fd/0 >&3",
-                     {.inherited_descriptors = {out.get(), in.get()}});
+  auto child =
+      Shell("for f in 0 1 2 3 4 50; do [ -e /proc/$$/fd/$f ] && printf '%s ' $f >&3; done; readlink /proc/$$/fd/0 >&3",
+            {.inherited_descriptors = {out.get(), in.get()}});
   ASSERT_TRUE(child.ok()) << child.status();
   ASSERT_TRUE(child->Join().ok());
   std::string listed(64, ' ');

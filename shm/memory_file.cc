@@ -33,9 +33,9 @@ absl::StatusOr<UniqueFd> CreateFile(std::string_view name, size_t size_bytes, un
   // Beyond this limit ftruncate(2) and write(2) would raise SIGXFSZ.
   struct rlimit limit;
   if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && size_bytes > limit.rlim_cur) {
-    return MakeStatus(absl::StatusCode::kResourceExhausted,
-                      absl::StrCat("a shared memory file of ", size_bytes, " bytes is wanted; RLIMIT_FSIZE allows ",
-                                   limit.rlim_cur));
+    return MakeStatus(
+        absl::StatusCode::kResourceExhausted,
+        absl::StrCat("a shared memory file of ", size_bytes, " bytes is wanted; RLIMIT_FSIZE allows ", limit.rlim_cur));
   }
   const std::string c_name(name);
   UniqueFd file(memfd_create(c_name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | flags));
@@ -60,7 +60,8 @@ absl::StatusOr<UniqueFd> CreateProgramFile(std::string_view name, std::span<cons
   while (!program.empty()) {
     const ssize_t written = write(file.get(), program.data(), program.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return OutOfMemory(errno, absl::StrCat("no memory for the program ", absl::string_view(name.data(), name.size())));
+    if (written <= 0)
+      return OutOfMemory(errno, absl::StrCat("no memory for the program ", absl::string_view(name.data(), name.size())));
     program = program.subspan(static_cast<size_t>(written));
   }
   return file;

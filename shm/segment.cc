@@ -102,14 +102,14 @@ absl::StatusOr<Segment> Segment::Attach(UniqueFd file) {
     return MakeStatus(absl::StatusCode::kDataLoss, "not a shoal segment: it does not begin with the magic number");
   }
   if (header.format_version != kFormatVersion || header.header_bytes != sizeof(Header)) {
-    return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                      absl::StrCat("the segment has format ", header.format_version, " with a header of ",
-                                   header.header_bytes, " bytes; this build reads format ", kFormatVersion,
-                                   " with a header of ", sizeof(Header), " bytes"));
+    return MakeStatus(
+        absl::StatusCode::kFailedPrecondition,
+        absl::StrCat("the segment has format ", header.format_version, " with a header of ", header.header_bytes,
+                     " bytes; this build reads format ", kFormatVersion, " with a header of ", sizeof(Header), " bytes"));
   }
   if (header.limit_bytes != size) {
-    return MakeStatus(absl::StatusCode::kDataLoss, absl::StrCat("the segment says it has ", header.limit_bytes,
-                                                                " bytes; its file has ", size));
+    return MakeStatus(absl::StatusCode::kDataLoss,
+                      absl::StrCat("the segment says it has ", header.limit_bytes, " bytes; its file has ", size));
   }
   SHOAL_ASSIGN_OR_RETURN(const PidNamespace own_namespace, OwnPidNamespace());
   if (header.pid_namespace != own_namespace) {
@@ -122,7 +122,7 @@ absl::StatusOr<Segment> Segment::Attach(UniqueFd file) {
 absl::StatusOr<size_t> Segment::Allocate(size_t size_bytes, size_t alignment) const {
   SHOAL_CHECK(std::has_single_bit(alignment) && alignment <= kPage, "an alignment is a power of two up to 4096");
   Header& shared = header();
-  const size_t limit = limit_bytes();  // of our mapping, not of the shared header
+  const size_t limit = limit_bytes();                           // of our mapping, not of the shared header
   uint64_t used = shared.used.load(std::memory_order_relaxed);  // relaxed: the compare-exchange below decides
   size_t offset;
   do {

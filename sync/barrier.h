@@ -70,11 +70,11 @@ class Barrier final {
   void WakeAllOf(uint64_t state);
   const sync_internal::FutexWord* cycle_word() const;
 
-  std::atomic<uint64_t> state_{0};       // see the table in barrier.cc
-  sync_internal::FutexWord beacon_{0};   // always 0
-  std::atomic<uint32_t> woken_{0};       // the newest stage of a cycle for which all sleepers were woken
+  std::atomic<uint64_t> state_{0};      // see the table in barrier.cc
+  sync_internal::FutexWord beacon_{0};  // always 0
+  std::atomic<uint32_t> woken_{0};      // the newest stage of a cycle for which all sleepers were woken
   int32_t parties_;
-  std::atomic<int32_t> slots_used_{0};   // slots at and above it have never been used
+  std::atomic<int32_t> slots_used_{0};                 // slots at and above it have never been used
   sync_internal::RobustWord slots_[kMaxParties] = {};  // held by those in Wait: the kernel marks the dead ones'
 };
 static_assert(sizeof(Barrier) == 5104 && alignof(Barrier) == 8, "part of the shared layout");

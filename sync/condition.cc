@@ -85,8 +85,7 @@ absl::Status Condition::CheckGuard(const Guard& held) {
                       held.held() ? "this guard was acquired by another thread, or by the parent of this process"
                                   : "this guard holds no lock");
   }
-  const int64_t distance =
-      reinterpret_cast<intptr_t>(GuardAccess::LockOrNull(held)) - reinterpret_cast<intptr_t>(this);
+  const int64_t distance = reinterpret_cast<intptr_t>(GuardAccess::LockOrNull(held)) - reinterpret_cast<intptr_t>(this);
   int64_t known = lock_distance_.load(std::memory_order_relaxed);  // relaxed: a number that changes once
   // relaxed: as above
   if (known == 0 && lock_distance_.compare_exchange_strong(known, distance, std::memory_order_relaxed)) known = distance;
@@ -112,8 +111,7 @@ absl::Status Condition::WaitUntil(Guard& held, Deadline deadline) {
 
     SetPending(self, beacon_);
     int woken_by = -1;
-    const FutexOutcome outcome =
-        sync_internal::SleepWhile({{&beacon_, 0}, {&sequence_, sequence}}, deadline, &woken_by);
+    const FutexOutcome outcome = sync_internal::SleepWhile({{&beacon_, 0}, {&sequence_, sequence}}, deadline, &woken_by);
     bool owner_died = false;
     absl::Status taken = sync_internal::Acquire(self, lock, Deadline::Infinite(), &owner_died);
     if (!taken.ok()) {

@@ -44,7 +44,8 @@ class Condition final {
   [[nodiscard]] absl::Status Wait(Guard& held, absl::Duration timeout = absl::InfiniteDuration());
 
   // Waits until `predicate`, evaluated with the lock held, is true, or the timeout has passed and it still is not.
-  [[nodiscard]] absl::Status Wait(Guard& held, absl::FunctionRef<bool()> predicate, absl::Duration timeout = absl::InfiniteDuration());
+  [[nodiscard]] absl::Status Wait(Guard& held, absl::FunctionRef<bool()> predicate,
+                                  absl::Duration timeout = absl::InfiniteDuration());
 
   // Notifies up to `n` of those who wait now; nobody, and that is no error, for n <= 0. Nothing is kept for later waiters.
   absl::Status Notify(Guard& held, int n = 1);
@@ -56,10 +57,10 @@ class Condition final {
   void WakeSleepers(sync_internal::Thread& self);
   void NotifyAllAfterDeath(sync_internal::Thread& self, const sync_internal::RobustWord& lock);
 
-  sync_internal::FutexWord sequence_{0};        // guarded by the lock: + 1 for every notification; what sleepers sleep on
-  sync_internal::FutexWord beacon_{0};          // always 0
-  std::atomic<int64_t> lock_distance_{0};       // from here to the lock, in bytes; 0: not used yet
-  uint32_t deaths_seen_ = 0;                    // guarded by the lock: its deaths that the waiters have been told of
+  sync_internal::FutexWord sequence_{0};   // guarded by the lock: + 1 for every notification; what sleepers sleep on
+  sync_internal::FutexWord beacon_{0};     // always 0
+  std::atomic<int64_t> lock_distance_{0};  // from here to the lock, in bytes; 0: not used yet
+  uint32_t deaths_seen_ = 0;               // guarded by the lock: its deaths that the waiters have been told of
   [[maybe_unused]] uint32_t reserved_ = 0;
   sync_internal::Notifications notifications_;  // guarded by the lock
 };

@@ -51,9 +51,9 @@ constexpr uint32_t WakeOperation(int operation, uint32_t operand) {
 // `operation` with `value` on `word`, and at most `count` of its sleepers woken.
 int OperateAndWake(FutexWord& word, int operation, uint32_t value, int count) {
   SHOAL_CHECK(value < (1u << 11) || (value & (value - 1)) == 0, "the kernel's operand is a small number or a single bit");
-  const uint32_t packed = value < (1u << 11) ? WakeOperation(operation, value)
-                                             : WakeOperation(operation | FUTEX_OP_OPARG_SHIFT,
-                                                             static_cast<uint32_t>(__builtin_ctz(value)));
+  const uint32_t packed = value < (1u << 11)
+                              ? WakeOperation(operation, value)
+                              : WakeOperation(operation | FUTEX_OP_OPARG_SHIFT, static_cast<uint32_t>(__builtin_ctz(value)));
   AnnounceRelease(word);
   // The second word of the operation is the one that is changed; both are `word`. `val2` (how many to wake if the comparison
   // holds) travels in the timeout argument; it is 0.
@@ -80,8 +80,7 @@ FutexOutcome SleepWhile(const FutexExpectation* expectations, int count, Deadlin
   }
   struct timespec until = deadline.ToTimespec();
   for (;;) {
-    const long result = syscall(SYS_futex_waitv, waiters, count, 0, deadline.infinite() ? nullptr : &until,
-                                CLOCK_MONOTONIC);
+    const long result = syscall(SYS_futex_waitv, waiters, count, 0, deadline.infinite() ? nullptr : &until, CLOCK_MONOTONIC);
     if (result >= 0) {
       if (woken_by != nullptr) *woken_by = static_cast<int>(result);
       return FutexOutcome::kWoken;
@@ -107,9 +106,7 @@ int Wake(const FutexWord& word, int count) {
 
 int WakeAll(const FutexWord& word) { return Wake(word, INT_MAX); }
 
-int StoreAndWake(FutexWord& word, uint32_t value, int count) {
-  return OperateAndWake(word, FUTEX_OP_SET, value, count);
-}
+int StoreAndWake(FutexWord& word, uint32_t value, int count) { return OperateAndWake(word, FUTEX_OP_SET, value, count); }
 
 int OrAndWake(FutexWord& word, uint32_t bit, int count) { return OperateAndWake(word, FUTEX_OP_OR, bit, count); }
 

@@ -40,8 +40,7 @@ enum class FutexOutcome : uint8_t {
 // and the sleeper is queued on each before the next is compared: put the beacon first.
 // REQUIRES: 1 to kMaxFutexWords expectations; FutexWaitvSupported().
 // With `woken_by`: the index of a word through which it was woken (the last, if there were several), -1 for no word.
-FutexOutcome SleepWhile(std::initializer_list<FutexExpectation> expectations, Deadline deadline,
-                        int* woken_by = nullptr);
+FutexOutcome SleepWhile(std::initializer_list<FutexExpectation> expectations, Deadline deadline, int* woken_by = nullptr);
 FutexOutcome SleepWhile(const FutexExpectation* expectations, int count, Deadline deadline, int* woken_by = nullptr);
 inline constexpr int kMaxFutexWords = 128;  // FUTEX_WAITV_MAX
 

@@ -81,9 +81,7 @@ namespace sync_internal {
 // For those who sleep while a guard gives its lock up: Condition, and the sections of shm.
 struct GuardAccess {
   static RobustWord* LockOrNull(const Guard& guard) { return guard.lock_; }
-  static bool HeldByThisThread(const Guard& guard) {
-    return guard.lock_ != nullptr && guard.owner_ == ThisThread().serial;
-  }
+  static bool HeldByThisThread(const Guard& guard) { return guard.lock_ != nullptr && guard.owner_ == ThisThread().serial; }
   static void SetNotHeld(Guard& guard) { guard.lock_ = nullptr; }
   // The same thread has taken `lock` again.
   static void SetHeld(Guard& guard, RobustWord& lock, bool owner_died) {

@@ -59,8 +59,7 @@ class Lock final {
  private:
   __attribute__((noinline, cold)) absl::StatusOr<Guard> AcquireSlow(sync_internal::Thread& self, absl::Duration timeout) {
     bool owner_died = false;
-    absl::Status status =
-        sync_internal::AcquireSlow(self, lock_, sync_internal::Deadline::After(timeout), &owner_died);
+    absl::Status status = sync_internal::AcquireSlow(self, lock_, sync_internal::Deadline::After(timeout), &owner_died);
     if (!status.ok()) return status;
     return Guard(lock_, self, owner_died);
   }

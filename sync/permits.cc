@@ -66,7 +66,8 @@ absl::Status Permits::Take(Deadline deadline) {
     seen |= kWaiters;
     const FutexOutcome outcome = SleepWhile({{&beacon_, 0}, {&state_, seen}}, deadline);
     if (outcome == FutexOutcome::kWoken) {
-      seen = state_.fetch_or(kWaiters, std::memory_order_relaxed) | kWaiters;  // relaxed: as above; others may sleep behind us
+      seen =
+          state_.fetch_or(kWaiters, std::memory_order_relaxed) | kWaiters;  // relaxed: as above; others may sleep behind us
       continue;
     }
     if (outcome == FutexOutcome::kChanged && beacon_.load(std::memory_order_relaxed) != 0) {  // relaxed: it is always 0

@@ -30,8 +30,7 @@ class RLock final {
     if (sync_internal::HeldBy(self, lock_)) return AcquireAgain(self);
     bool owner_died = false;
     if (!sync_internal::TryAcquireFast(self, lock_)) {
-      absl::Status status =
-          sync_internal::AcquireSlow(self, lock_, sync_internal::Deadline::After(timeout), &owner_died);
+      absl::Status status = sync_internal::AcquireSlow(self, lock_, sync_internal::Deadline::After(timeout), &owner_died);
       if (!status.ok()) return status;
     }
     return Guard(lock_, self, owner_died);

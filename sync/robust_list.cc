@@ -134,8 +134,9 @@ absl::Status MakeRoom(Thread& self) {
     case RobustSupport::kReady:
       break;
     case RobustSupport::kNoList:
-      return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                        "this thread has no robust list: it was not made by pthread_create, or another library took the list away");
+      return MakeStatus(
+          absl::StatusCode::kFailedPrecondition,
+          "this thread has no robust list: it was not made by pthread_create, or another library took the list away");
     case RobustSupport::kForeignLayout:
       return MakeStatus(absl::StatusCode::kUnimplemented,
                         "this thread's robust list has another distance from link to word than x86-64 glibc's");

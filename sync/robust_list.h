@@ -16,14 +16,14 @@ namespace shoal::sync_internal {
 // The links lie where pthread_mutex_t has them, because a thread has one list and one distance from link to word, and glibc's
 // robust mutexes are in that list too: we join it and never replace it.
 struct RobustWord final {
-  FutexWord word;                           // owner's TID, FUTEX_WAITERS, FUTEX_OWNER_DIED; see robust_lock.cc
-  FutexWord beacon;                         // always 0: what a sleeper's list_op_pending names, and what it compares first
-  std::atomic<uint32_t> pid_namespace;      // in which the TIDs mean something; set by the first owner, 0: not known
-  std::atomic<uint32_t> deaths;             // owners that died holding it, counted by whoever took it over
-  uint32_t depth;                           // guarded by `word`: further acquisitions by its owner (RLock)
-  std::atomic<uint32_t> arrival;            // the cycle in which its owner came (Barrier)
-  std::atomic<uintptr_t> previous;          // guarded by `word`, in the owner's address space
-  std::atomic<uintptr_t> next;              // the same; the kernel follows it
+  FutexWord word;                       // owner's TID, FUTEX_WAITERS, FUTEX_OWNER_DIED; see robust_lock.cc
+  FutexWord beacon;                     // always 0: what a sleeper's list_op_pending names, and what it compares first
+  std::atomic<uint32_t> pid_namespace;  // in which the TIDs mean something; set by the first owner, 0: not known
+  std::atomic<uint32_t> deaths;         // owners that died holding it, counted by whoever took it over
+  uint32_t depth;                       // guarded by `word`: further acquisitions by its owner (RLock)
+  std::atomic<uint32_t> arrival;        // the cycle in which its owner came (Barrier)
+  std::atomic<uintptr_t> previous;      // guarded by `word`, in the owner's address space
+  std::atomic<uintptr_t> next;          // the same; the kernel follows it
 };
 static_assert(sizeof(RobustWord) == 40 && alignof(RobustWord) == 8, "part of the shared layout");
 static_assert(offsetof(RobustWord, word) == 0 && offsetof(RobustWord, previous) == 24 && offsetof(RobustWord, next) == 32,
@@ -49,7 +49,7 @@ struct Thread {
   };
   static constexpr int kInline = 6;
 
-  uint32_t epoch;          // of the process in which the rest was filled in
+  uint32_t epoch;  // of the process in which the rest was filled in
   uint32_t tid;
   RobustListHead* head;    // glibc's
   int held;                // entries in use
@@ -96,7 +96,7 @@ inline void SetPending(Thread& self, const FutexWord& word) {
 }
 
 inline void ClearPending(Thread& self) {
-  std::atomic_signal_fence(std::memory_order_seq_cst);  // seq_cst: program order
+  std::atomic_signal_fence(std::memory_order_seq_cst);     // seq_cst: program order
   self.head->pending.store(0, std::memory_order_relaxed);  // relaxed: only this thread and the kernel on its behalf
 }
 
@@ -129,8 +129,8 @@ inline void Link(Thread& self, RobustWord& node) {
   PreviousField(first).store(entry, std::memory_order_relaxed);  // relaxed: as above
   if (__builtin_expect(self.held != 0, 0)) RememberInFront(self, first, entry);
   self.entries[self.held++] = {.node = &node, .previous = head, .next = first};
-  std::atomic_signal_fence(std::memory_order_seq_cst);          // seq_cst: the entry is complete before it is in the list
-  self.head->first.store(entry, std::memory_order_relaxed);     // relaxed: as above
+  std::atomic_signal_fence(std::memory_order_seq_cst);       // seq_cst: the entry is complete before it is in the list
+  self.head->first.store(entry, std::memory_order_relaxed);  // relaxed: as above
 }
 
 // Takes `node` out again. Returns whether its shared links were what they should be; if not, they were not followed.
@@ -144,13 +144,13 @@ inline bool Unlink(Thread& self, RobustWord& node) {
   const uintptr_t first = self.head->first.load(std::memory_order_relaxed);
   const uintptr_t previous = node.previous.load(std::memory_order_relaxed);
   const uintptr_t next = node.next.load(std::memory_order_relaxed);
-  const bool alone_in_front_and_intact = self.held == 1 && newest.node == &node && first == EntryOf(node) &&
-                                         previous == head && next == newest.next;
+  const bool alone_in_front_and_intact =
+      self.held == 1 && newest.node == &node && first == EntryOf(node) && previous == head && next == newest.next;
   if (__builtin_expect(!alone_in_front_and_intact, 0)) return UnlinkAnywhere(self, node);
   // relaxed, both: as above
-  self.head->first.store(newest.next, std::memory_order_relaxed);          // relaxed: as above
-  PreviousField(newest.next).store(head, std::memory_order_relaxed);       // relaxed: as above
-  std::atomic_signal_fence(std::memory_order_seq_cst);                     // seq_cst: out of the list before it is given up
+  self.head->first.store(newest.next, std::memory_order_relaxed);     // relaxed: as above
+  PreviousField(newest.next).store(head, std::memory_order_relaxed);  // relaxed: as above
+  std::atomic_signal_fence(std::memory_order_seq_cst);                // seq_cst: out of the list before it is given up
   self.held = 0;
   return true;
 }

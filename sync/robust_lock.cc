@@ -168,8 +168,7 @@ absl::Status AcquireSlow(Thread& self, RobustWord& lock, Deadline deadline, bool
 
     SetPending(self, lock.beacon);
     const Deadline look_up = Deadline::AtNanoseconds(Deadline::Now() + kBackstopNanoseconds);
-    const FutexOutcome outcome =
-        SleepWhile({{&lock.beacon, 0}, {&lock.word, seen}}, Deadline::Earlier(deadline, look_up));
+    const FutexOutcome outcome = SleepWhile({{&lock.beacon, 0}, {&lock.word, seen}}, Deadline::Earlier(deadline, look_up));
     if (outcome == FutexOutcome::kWoken) {
       lock.word.fetch_or(kWaiters, std::memory_order_relaxed);  // relaxed: as above; others may sleep behind us
     } else if (outcome == FutexOutcome::kTimedOut) {

@@ -31,8 +31,8 @@ inline bool TryAcquireFast(Thread& self, RobustWord& lock) {
   SetPending(self, lock.word);
   uint32_t expected = 0;
   // lock.handoff (acquire); on failure relaxed: nothing was learned
-  const bool taken = lock.word.compare_exchange_strong(expected, self.tid, std::memory_order_acquire,
-                                                       std::memory_order_relaxed);
+  const bool taken =
+      lock.word.compare_exchange_strong(expected, self.tid, std::memory_order_acquire, std::memory_order_relaxed);
   if (taken) Link(self, lock);
   ClearPending(self);
   return taken;

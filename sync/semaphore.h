@@ -58,9 +58,9 @@ class Semaphore final {
 
  private:
   __attribute__((noinline, cold)) absl::Status Invalid() const {
-    return sync_internal::MakeStatus(absl::StatusCode::kInvalidArgument,
-                                     invalid_ != 0 ? "this semaphore was made with more than 2147483647 permits"
-                                                   : "Release needs at least one permit");
+    return sync_internal::MakeStatus(
+        absl::StatusCode::kInvalidArgument,
+        invalid_ != 0 ? "this semaphore was made with more than 2147483647 permits" : "Release needs at least one permit");
   }
 
   sync_internal::Permits permits_;

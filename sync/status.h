@@ -25,11 +25,11 @@ absl::Status ErrnoStatus(int error, absl::string_view what);
 }  // namespace shoal
 
 // Leaves the calling function with the status of `expression` unless it is OK. (Debian's Abseil has no such macros yet.)
-#define SHOAL_RETURN_IF_ERROR(expression)                                     \
-  do {                                                                        \
-    if (absl::Status shoal_status = (expression); !shoal_status.ok()) {       \
-      return shoal_status;                                                    \
-    }                                                                         \
+#define SHOAL_RETURN_IF_ERROR(expression)                               \
+  do {                                                                  \
+    if (absl::Status shoal_status = (expression); !shoal_status.ok()) { \
+      return shoal_status;                                              \
+    }                                                                   \
   } while (false)
 
 // Declares or assigns `target` from the value of a StatusOr expression, or leaves the function with its status.

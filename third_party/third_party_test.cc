@@ -24,8 +24,7 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(AbseilTest, StatusCarriesItsMessage) {
-  absl::StatusOr<int> result =
-      absl::NotFoundError(absl::StrCat("segment ", absl::StrFormat("%d", 7)));
+  absl::StatusOr<int> result = absl::NotFoundError(absl::StrCat("segment ", absl::StrFormat("%d", 7)));
   EXPECT_EQ(result.status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(result.status().ToString(), HasSubstr("segment 7"));
 }
@@ -58,9 +57,7 @@ TEST(BoostTest, OffsetPointerFindsItsTarget) {
   EXPECT_EQ(*pointer, 3);
 }
 
-TEST(JsonTest, Parses) {
-  EXPECT_EQ(nlohmann::json::parse(R"({"n": [1, 2]})")["n"][1], 2);
-}
+TEST(JsonTest, Parses) { EXPECT_EQ(nlohmann::json::parse(R"({"n": [1, 2]})")["n"][1], 2); }
 
 TEST(Cli11Test, ParsesAnOption) {
   CLI::App app;

@@ -354,7 +354,10 @@ double HandedOverByDeath(const std::function<void(T&)>& take) {
   return samples[samples.size() / 2];
 }
 
-void TakeOurs(OurLock& lock) { static Guard* const guard = new Guard(*lock.lock.Acquire()); (void)guard; }
+void TakeOurs(OurLock& lock) {
+  static Guard* const guard = new Guard(*lock.lock.Acquire());
+  (void)guard;
+}
 void TakePthread(RobustMutex& lock) { pthread_mutex_lock(&lock.mutex); }
 
 // ---- the table --------------------------------------------------------------------------------------------------------------------
@@ -403,10 +406,10 @@ std::vector<Row> Rows() {
        UncontendedSection<BoostMutex>},
       {"Lock, uncontended acquire + release", "pthread process-shared", "ns", 0, false, UncontendedSection<OurLock>,
        UncontendedSection<PlainMutex>},
-      {"Lock, 2 processes hammering", "pthread robust", "M/s", 1.5, true, [] { return HammeredSections<OurLock>(2, kHammer); },
-       [] { return HammeredSections<RobustMutex>(2, kHammer); }},
-      {"Lock, 8 processes hammering", "pthread robust", "M/s", 1.5, true, [] { return HammeredSections<OurLock>(8, kHammer); },
-       [] { return HammeredSections<RobustMutex>(8, kHammer); }},
+      {"Lock, 2 processes hammering", "pthread robust", "M/s", 1.5, true,
+       [] { return HammeredSections<OurLock>(2, kHammer); }, [] { return HammeredSections<RobustMutex>(2, kHammer); }},
+      {"Lock, 8 processes hammering", "pthread robust", "M/s", 1.5, true,
+       [] { return HammeredSections<OurLock>(8, kHammer); }, [] { return HammeredSections<RobustMutex>(8, kHammer); }},
       {"Lock, 2 processes hammering", "Boost interprocess_mutex", "M/s", 0, true,
        [] { return HammeredSections<OurLock>(2, kHammer); }, [] { return HammeredSections<BoostMutex>(2, kHammer); }},
       {"Lock, holder killed, a sleeper has it", "pthread robust", "us", 1.2, false,

@@ -19,6 +19,4 @@ bool IsPrime(uint64_t n) {
 
 }  // namespace
 
-SHOAL_PLUGIN(catalog) {
-  catalog.Add("is_prime", IsPrime, "Whether n is prime.");
-}
+SHOAL_PLUGIN(catalog) { catalog.Add("is_prime", IsPrime, "Whether n is prime."); }

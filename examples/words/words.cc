@@ -49,6 +49,4 @@ Counts CountWords(const std::string& path) {
 
 }  // namespace
 
-SHOAL_PLUGIN(catalog) {
-  catalog.Add("count", CountWords, "Lines, words and bytes of the file at a path.");
-}
+SHOAL_PLUGIN(catalog) { catalog.Add("count", CountWords, "Lines, words and bytes of the file at a path."); }

@@ -30,12 +30,12 @@ inline constexpr int8_t kNothing = -1;
 
 struct Party {
   uint8_t pc = 0;
-  uint8_t seen = 0;         // a register
-  uint8_t other[3] = {};    // more registers
-  uint8_t rounds = 0;       // work left
+  uint8_t seen = 0;           // a register
+  uint8_t other[3] = {};      // more registers
+  uint8_t rounds = 0;         // work left
   int8_t pending = kNothing;  // the word in list_op_pending
   int8_t listed = kNothing;   // the word in the robust list
-  uint8_t queued = 0;       // bit i: queued on word i
+  uint8_t queued = 0;         // bit i: queued on word i
   bool woken = false;
   bool dead = false;
 };

@@ -13,27 +13,38 @@ namespace {
 
 enum class Bug {
   kNone,
-  kNoRecheck,           // sleeps without comparing the state in the kernel
-  kWakeBeforeStore,     // wakes, and only then changes the state
-  kStoreThenWake,       // two system calls' worth of steps where there must be one
+  kNoRecheck,            // sleeps without comparing the state in the kernel
+  kWakeBeforeStore,      // wakes, and only then changes the state
+  kStoreThenWake,        // two system calls' worth of steps where there must be one
   kPendingClearedEarly,  // list_op_pending is cleared before the wake, or before the lock word is given up
-  kPendingLate,         // list_op_pending is set after the lock word was taken
-  kNoBaton,             // the woken one does not see to those behind it
-  kWaitersForgotten,    // the woken one does not set the waiters bit again
-  kStateBeforeBeacon,   // the sleeper queues on the state first
-  kPendingIsTheWord,    // the sleeper's list_op_pending is the lock word (the textbook, and glibc)
-  kDeathsNotCounted,    // a waiter does not ask whether an owner has died meanwhile
-  kWakeOne,             // a notification wakes one
-  kSlotsNotCompared,    // a barrier's sleeper looks at the others' slots, but the kernel does not
-  kArrivalAfterCount,   // a barrier's party says in which cycle it came after it was counted
-  kWakeNotRepeated,     // a barrier's woken sleeper does not wake again for a dead one
+  kPendingLate,          // list_op_pending is set after the lock word was taken
+  kNoBaton,              // the woken one does not see to those behind it
+  kWaitersForgotten,     // the woken one does not set the waiters bit again
+  kStateBeforeBeacon,    // the sleeper queues on the state first
+  kPendingIsTheWord,     // the sleeper's list_op_pending is the lock word (the textbook, and glibc)
+  kDeathsNotCounted,     // a waiter does not ask whether an owner has died meanwhile
+  kWakeOne,              // a notification wakes one
+  kSlotsNotCompared,     // a barrier's sleeper looks at the others' slots, but the kernel does not
+  kArrivalAfterCount,    // a barrier's party says in which cycle it came after it was counted
+  kWakeNotRepeated,      // a barrier's woken sleeper does not wake again for a dead one
 };
 
 const char* Name(Bug bug) {
-  static constexpr const char* kNames[] = {
-      "none",         "no re-check",   "wake before the store",  "store, then wake",       "pending cleared early",
-      "pending late", "no baton",      "waiters bit forgotten",  "state before the beacon", "pending is the lock word",
-      "deaths not counted", "wake one", "slots not compared", "arrival after count", "wake not repeated"};
+  static constexpr const char* kNames[] = {"none",
+                                           "no re-check",
+                                           "wake before the store",
+                                           "store, then wake",
+                                           "pending cleared early",
+                                           "pending late",
+                                           "no baton",
+                                           "waiters bit forgotten",
+                                           "state before the beacon",
+                                           "pending is the lock word",
+                                           "deaths not counted",
+                                           "wake one",
+                                           "slots not compared",
+                                           "arrival after count",
+                                           "wake not repeated"};
   return kNames[static_cast<int>(bug)];
 }
 
@@ -68,9 +79,8 @@ struct LockMachine {
         if (word != me.seen) {
           step.Go(1);
         } else {
-          step.Go(bug == Bug::kPendingLate ? 16 : 8, [&](State& next, Party&) {
-            next.word[kWord] = static_cast<uint8_t>((word & kWaiters) | own);
-          });
+          step.Go(bug == Bug::kPendingLate ? 16 : 8,
+                  [&](State& next, Party&) { next.word[kWord] = static_cast<uint8_t>((word & kWaiters) | own); });
         }
         break;
       case 16:  // the seeded bug's late SetPending
@@ -185,7 +195,7 @@ Result ExploreLock(Bug bug, int parties, int rounds, int deaths, bool one_gives_
 
 struct PermitsMachine {
   Bug bug = Bug::kNone;
-  int acquirers = 0;  // the first parties; the others release
+  int acquirers = 0;     // the first parties; the others release
   bool a_thief = false;  // the last acquirer only tries
   uint8_t brings = 1;
 
@@ -217,8 +227,7 @@ struct PermitsMachine {
         if ((word & kCount) == 0 && tries) {
           step.Go(kDone);
         } else {
-          step.Go((word & kCount) != 0 ? 2 : (word & kWaiters) == 0 ? 3 : 4,
-                  [&](State&, Party& next) { next.seen = word; });
+          step.Go((word & kCount) != 0 ? 2 : (word & kWaiters) == 0 ? 3 : 4, [&](State&, Party& next) { next.seen = word; });
         }
         break;
       case 2:
@@ -441,12 +450,12 @@ struct ConditionMachine {
   static constexpr int kLock = 0;
   static constexpr int kSequence = 1;
   static constexpr int kBeacon = 2;
-  static constexpr int kItems = 0;    // shared[...]
+  static constexpr int kItems = 0;  // shared[...]
   static constexpr int kTokens = 1;
-  static constexpr int kTaking = 2;   // an item taken in a section that is not over
-  static constexpr int kDeaths = 3;   // of owners of the lock
-  static constexpr int kSeen = 4;     // those that all waiters have been told of
-  static constexpr int kUnsent = 5;   // items whose notification is not sent yet
+  static constexpr int kTaking = 2;  // an item taken in a section that is not over
+  static constexpr int kDeaths = 3;  // of owners of the lock
+  static constexpr int kSeen = 4;    // those that all waiters have been told of
+  static constexpr int kUnsent = 5;  // items whose notification is not sent yet
 
   // Takes the lock if it is free, rolling back what a dead owner left.
   static bool Take(const State& state, int self, Step& step, uint8_t pc) {
@@ -550,7 +559,8 @@ struct ConditionMachine {
         });
         break;
       case 21:
-        step.Wake(22, kSequence, bug == Bug::kWakeOne ? 1 : kMaxParties, [](State& next, Party&) { ++next.word[kSequence]; });
+        step.Wake(22, kSequence, bug == Bug::kWakeOne ? 1 : kMaxParties,
+                  [](State& next, Party&) { ++next.word[kSequence]; });
         break;
       case 22:
         step.Go(23, [](State& next, Party& party) {
@@ -587,16 +597,18 @@ struct BarrierMachine {
   int parties = 0;  // needed
   int present = 0;  // that run
 
-  static constexpr int kState = 0;   // cycle in bits 4.., broken bit 3, arrived in bits 0..2
+  static constexpr int kState = 0;  // cycle in bits 4.., broken bit 3, arrived in bits 0..2
   static constexpr int kBeacon = 1;
-  static constexpr int kSlot = 2;    // one for each party
-  static constexpr int kWoken = 0;   // shared[0]: the newest cycle for which all were woken
+  static constexpr int kSlot = 2;     // one for each party
+  static constexpr int kWoken = 0;    // shared[0]: the newest cycle for which all were woken
   static constexpr int kArrival = 1;  // shared[1 + party]: the cycle in which it came, + 1
 
   static uint8_t Cycle(uint8_t word) { return word >> 4; }
   static bool Broken(uint8_t word) { return (word & 8) != 0; }
   static uint8_t Arrived(uint8_t word) { return word & 7; }
-  static uint8_t Ended(uint8_t word, bool broken) { return static_cast<uint8_t>(((Cycle(word) + 1) << 4) | (broken ? 8 : 0)); }
+  static uint8_t Ended(uint8_t word, bool broken) {
+    return static_cast<uint8_t>(((Cycle(word) + 1) << 4) | (broken ? 8 : 0));
+  }
 
   bool DeadParty(const State& state, uint8_t cycle) const {
     for (int i = 0; i < present; ++i) {
@@ -654,8 +666,7 @@ struct BarrierMachine {
           step.Go(7, [&](State& next, Party& party) {
             party.other[1] = 0;
             for (int i = 0; i < present; ++i) {
-              const bool counts = i != self && next.word[kSlot + i] != 0 &&
-                                  next.shared[kArrival + i] == Cycle(me.seen) + 1;
+              const bool counts = i != self && next.word[kSlot + i] != 0 && next.shared[kArrival + i] == Cycle(me.seen) + 1;
               if (counts) party.other[1] |= static_cast<uint8_t>(1 << i);
             }
           });
@@ -775,8 +786,8 @@ TEST(LockModelTest, NobodyHangsAndOneHolds) {
 }
 
 TEST(LockModelTest, SeededBugsAreFound) {
-  for (const Bug bug : {Bug::kNoRecheck, Bug::kWakeBeforeStore, Bug::kPendingClearedEarly, Bug::kPendingLate,
-                        Bug::kWaitersForgotten}) {
+  for (const Bug bug :
+       {Bug::kNoRecheck, Bug::kWakeBeforeStore, Bug::kPendingClearedEarly, Bug::kPendingLate, Bug::kWaitersForgotten}) {
     ExpectFound("lock", bug, ExploreLock(bug, 3, 1, 2));
   }
   // A thief is needed: a fourth party, or one that comes again.

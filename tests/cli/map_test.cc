@@ -46,7 +46,8 @@ TEST_F(MapTest, ResultsComeInTheOrderOfTheInput) {
 }
 
 TEST_F(MapTest, WithoutOrderEveryIndexComesOnceWithItsResult) {
-  const Ended ended = RunProgram({kShoal, "map", kHazards, "return_status", "--unordered", "--workers=2", "--chunk", "7"}, Numbers(500));
+  const Ended ended =
+      RunProgram({kShoal, "map", kHazards, "return_status", "--unordered", "--workers=2", "--chunk", "7"}, Numbers(500));
   std::istringstream lines(ended.out);
   std::string line;
   std::set<std::string> seen;
@@ -65,14 +66,15 @@ TEST_F(MapTest, WithoutOrderEveryIndexComesOnceWithItsResult) {
 
 TEST_F(MapTest, ThePrimesOfTheReadMe) {
   const Ended ended = RunProgram({kShoal, "map", kPrimes, "is_prime"},
-                          "1112272535095293\n1112582705942171\n1112272535095291\n1115280095190773\n1115797848077099\n"
-                          "11099726899285419\n");
+                                 "1112272535095293\n1112582705942171\n1112272535095291\n1115280095190773\n1115797848077099\n"
+                                 "11099726899285419\n");
   EXPECT_EQ(ended.out, "false\ntrue\ntrue\nfalse\nfalse\nfalse\n");
   EXPECT_EQ(ended.code, 0);
 }
 
 TEST_F(MapTest, LinesThatAreNoCallsAreErrorsInTheirPlace) {
-  const Ended ended = RunProgram({kShoal, "map", kHazards, "sum"}, "[1,2]\n\nnonsense\n[1]\n  [3, 4]  \n[1.5,1]\n{}\n[9223372036854775808,0]\n5");
+  const Ended ended = RunProgram({kShoal, "map", kHazards, "sum"},
+                                 "[1,2]\n\nnonsense\n[1]\n  [3, 4]  \n[1.5,1]\n{}\n[9223372036854775808,0]\n5");
   std::istringstream lines(ended.out);
   std::vector<std::string> line(7);
   for (std::string& each : line) std::getline(lines, each);
@@ -137,14 +139,17 @@ TEST_F(MapTest, AResultComesWithoutWaitingForMoreInput) {
 
 TEST_F(MapTest, WhatCannotBeginSaysSoInOneSentence) {
   std::ofstream(Path("text")) << "hello";
-  ExpectSentence(RunProgram({kShoal, "map", Path("none.so"), "f"}), "cannot load plug-in " + Path("none.so") + ": No such file");
+  ExpectSentence(RunProgram({kShoal, "map", Path("none.so"), "f"}),
+                 "cannot load plug-in " + Path("none.so") + ": No such file");
   ExpectSentence(RunProgram({kShoal, "map", Path("text"), "f"}), Path("text") + " is not a shoal plug-in");
   ExpectSentence(RunProgram({kShoal, "map", "/", "f"}), "/ is not a shoal plug-in: it is not a regular file");
   ExpectSentence(RunProgram({kShoal, "functions", Path("text")}), "is not a shoal plug-in");
-  ExpectSentence(RunProgram({kShoal, "map", kOtherAbi, "f"}), "version 2 of the plug-in interface, this program has version 1");
+  ExpectSentence(RunProgram({kShoal, "map", kOtherAbi, "f"}),
+                 "version 2 of the plug-in interface, this program has version 1");
   ExpectSentence(RunProgram({kShoal, "functions", kOtherAbi}), "build it again");
   ExpectSentence(RunProgram({kShoal, "map", kPrimes, "is_prim"}), "has no function \"is_prim\"; it has is_prime");
-  ExpectSentence(RunProgram({kShoal, "map", kPrimes, "is_prime", Path("none")}), "cannot read " + Path("none") + ": No such file");
+  ExpectSentence(RunProgram({kShoal, "map", kPrimes, "is_prime", Path("none")}),
+                 "cannot read " + Path("none") + ": No such file");
   ExpectSentence(RunProgram({kShoal, "map", kPrimes, "is_prime", Path("")}), "it is a folder");
 }
 
@@ -154,7 +159,8 @@ TEST_F(MapTest, WrongUsageSaysSoInOneSentence) {
   ExpectSentence(RunProgram({kShoal, "map"}), "PLUGIN");
   ExpectSentence(RunProgram({kShoal, "map", kPrimes, "is_prime", "--wrong"}), "--wrong");
   for (const char* option : {"--workers=0", "--workers=x", "--retries=-1", "--timeout=0", "--timeout=x", "--chunk=0"}) {
-    ExpectSentence(RunProgram({kShoal, "map", kPrimes, "is_prime", option}), std::string(option).substr(0, std::string(option).find('=')));
+    ExpectSentence(RunProgram({kShoal, "map", kPrimes, "is_prime", option}),
+                   std::string(option).substr(0, std::string(option).find('=')));
   }
 }
 

@@ -41,8 +41,7 @@ std::vector<std::string> Environment(const std::vector<std::string>& additions) 
   std::vector<std::string> environment;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
-    if (text.starts_with("ASAN_OPTIONS=") || text.starts_with("BUILD_WORKING_DIRECTORY=") ||
-        text.starts_with("TMPDIR=")) {
+    if (text.starts_with("ASAN_OPTIONS=") || text.starts_with("BUILD_WORKING_DIRECTORY=") || text.starts_with("TMPDIR=")) {
       continue;
     }
     environment.emplace_back(text);
@@ -108,8 +107,8 @@ Program::Program(const std::vector<std::string>& arguments, const Options& optio
 
   std::vector<std::string> argv = arguments;
   std::vector<std::string> environment = Environment(options.environment);
-  const int error = posix_spawnp(&pid_, argv[0].c_str(), &actions, &attributes, Pointers(argv).data(),
-                                 Pointers(environment).data());
+  const int error =
+      posix_spawnp(&pid_, argv[0].c_str(), &actions, &attributes, Pointers(argv).data(), Pointers(environment).data());
   EXPECT_EQ(error, 0) << argv[0];
   if (options.ignores_interrupt) signal(SIGINT, SIG_DFL);
   posix_spawnattr_destroy(&attributes);
@@ -166,7 +165,8 @@ Ended Program::Wait() {
   Ended result{.code = 0, .out = std::move(read_ahead_), .err = {}};
   char block[65536];
   ssize_t size;
-  while (out_.valid() && (size = read(out_.get(), block, sizeof block)) > 0) result.out.append(block, static_cast<size_t>(size));
+  while (out_.valid() && (size = read(out_.get(), block, sizeof block)) > 0)
+    result.out.append(block, static_cast<size_t>(size));
   int status = 0;
   EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
   ended_ = true;
@@ -175,9 +175,12 @@ Ended Program::Wait() {
   return result;
 }
 
-Ended RunProgram(const std::vector<std::string>& arguments, std::string_view input) { return RunProgram(arguments, input, {}); }
+Ended RunProgram(const std::vector<std::string>& arguments, std::string_view input) {
+  return RunProgram(arguments, input, {});
+}
 
-Ended RunProgram(const std::vector<std::string>& arguments, std::string_view input, const std::vector<std::string>& environment) {
+Ended RunProgram(const std::vector<std::string>& arguments, std::string_view input,
+                 const std::vector<std::string>& environment) {
   const UniqueFd in = FileWith(input);
   Program program(arguments, {.in = in.get(), .environment = environment});
   return program.Wait();

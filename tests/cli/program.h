@@ -31,7 +31,7 @@ struct Ended {
 class Program {
  public:
   struct Options {
-    int in = -1;   // a descriptor to use instead of a pipe
+    int in = -1;  // a descriptor to use instead of a pipe
     int out = -1;
     int err = -1;
     bool ignores_interrupt = false;
@@ -70,7 +70,8 @@ class Program {
 
 // Runs a program to its end with this input, which is a file to it.
 Ended RunProgram(const std::vector<std::string>& arguments, std::string_view input = "");
-Ended RunProgram(const std::vector<std::string>& arguments, std::string_view input, const std::vector<std::string>& environment);
+Ended RunProgram(const std::vector<std::string>& arguments, std::string_view input,
+                 const std::vector<std::string>& environment);
 
 // A file in memory with this content, at its beginning.
 shm_internal::UniqueFd FileWith(std::string_view content);

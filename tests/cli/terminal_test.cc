@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "gtest/gtest.h"
-#include "shoal/tests/cli/program.h"
 #include "shoal/shm/unique_fd.h"
+#include "shoal/tests/cli/program.h"
 
 namespace shoal::cli_tests {
 namespace {

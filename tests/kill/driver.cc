@@ -193,14 +193,15 @@ const char* KindName(Kind kind) {
 }
 
 struct Reached {
-  bool victim_ended_before = false;   // the body has fewer instructions
-  bool second_ended_before = false;   // the paused one's, or the rescuer's
-  bool victim_slept = false;          // it was killed asleep: no later point can be reached
+  bool victim_ended_before = false;  // the body has fewer instructions
+  bool second_ended_before = false;  // the paused one's, or the rescuer's
+  bool victim_slept = false;         // it was killed asleep: no later point can be reached
 };
 
 class OneDeath {
  public:
-  OneDeath(const Operation& operation, void* shared, const Gate& gate) : operation_(operation), shared_(shared), gate_(gate) {}
+  OneDeath(const Operation& operation, void* shared, const Gate& gate)
+      : operation_(operation), shared_(shared), gate_(gate) {}
 
   Reached Run(Kind kind, int64_t k, int64_t j, Tally& tally) {
     memset(shared_, 0, operation_.size_bytes);
@@ -209,7 +210,7 @@ class OneDeath {
     bool hang = false;
 
     parties_.reserve(operation_.sleepers.size() + operation_.late_sleepers.size() + 2);
-    const AtTarget action = kind == Kind::kThief            ? AtTarget::kPark
+    const AtTarget action = kind == Kind::kThief        ? AtTarget::kPark
                             : operation_.forget_pending ? AtTarget::kDieForgetful
                                                         : AtTarget::kDie;
     victim_ = Start([&] {
@@ -354,7 +355,9 @@ class Chooser {
 
   bool Takes(int64_t estimate) { return points_.sample == 0 || TakesSome(points_.sample, estimate); }
   bool TakesPair(int64_t estimate) { return TakesSome(points_.sample == 0 ? kPairs : points_.sample, estimate); }
-  int64_t Below(int64_t bound) { return static_cast<int64_t>(random_() % static_cast<uint64_t>(std::max<int64_t>(bound, 1))); }
+  int64_t Below(int64_t bound) {
+    return static_cast<int64_t>(random_() % static_cast<uint64_t>(std::max<int64_t>(bound, 1)));
+  }
 
  private:
   bool TakesSome(int64_t some, int64_t of) { return Below(of) < some; }
@@ -389,8 +392,7 @@ Tally KillAtEveryInstruction(const Operation& operation, const Points& points) {
   SHOAL_CHECK(sched_setaffinity(0, sizeof(processor), &processor) == 0, "the driver pins itself");
 
   Tally tally{.name = operation.name};
-  void* const shared =
-      mmap(nullptr, operation.size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* const shared = mmap(nullptr, operation.size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   SHOAL_CHECK(shared != MAP_FAILED, "the driver needs shared memory");
   int fds[2];
   SHOAL_CHECK(pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0 && fcntl(fds[0], F_SETFL, 0) == 0, "the driver needs a pipe");

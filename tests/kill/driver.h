@@ -45,21 +45,21 @@ struct Operation {
 
   std::string name;
   size_t size_bytes = 0;
-  Body setup;                                     // in the driver
-  std::function<void()> warm;                     // in whoever steps: makes what a process makes once
-  Body prepare;                                   // in the victim, before the sleepers come
-  std::vector<Body> sleepers;                     // in this order; each is at rest before the next begins
-  Body body;                                      // in the victim, stepped
-  bool body_wakes_itself = false;                 // by a timeout: its sleep is not where it ends
+  Body setup;                      // in the driver
+  std::function<void()> warm;      // in whoever steps: makes what a process makes once
+  Body prepare;                    // in the victim, before the sleepers come
+  std::vector<Body> sleepers;      // in this order; each is at rest before the next begins
+  Body body;                       // in the victim, stepped
+  bool body_wakes_itself = false;  // by a timeout: its sleep is not where it ends
   std::vector<Body> late_sleepers;
   Body waker;                                     // optional
   std::function<void(void*, const Gate&)> thief;  // optional
   bool pause_first_sleeper = false;               // the first sleeper is parked after j instructions, for many j
   bool kill_rescuer_too = false;
-  Body rescuer;                                   // after it all sleepers must be done
+  Body rescuer;  // after it all sleepers must be done
   // With everybody at rest after the death: is it right that `asleep` parties sleep?
   std::function<bool(const void*, int asleep)> may_sleep;
-  std::function<Verdict(void*)> check;            // by a survivor, when all are done
+  std::function<Verdict(void*)> check;  // by a survivor, when all are done
   // Switches a protection off, to show that it is one: the victim clears its list_op_pending as it dies.
   bool forget_pending = false;
 };

@@ -50,8 +50,14 @@ const Room& In(const void* shared) { return *static_cast<const Room*>(shared); }
 // What a process makes once is made before it is stepped.
 void Warm() {
   static Room& own = *new Room;
-  { absl::StatusOr<Guard> guard = own.lock.Acquire(); (void)own.lock.Acquire(absl::ZeroDuration()); }
-  { absl::StatusOr<Guard> guard = own.lock.Acquire(); (void)own.changed.Wait(*guard, absl::Nanoseconds(1)); }
+  {
+    absl::StatusOr<Guard> guard = own.lock.Acquire();
+    (void)own.lock.Acquire(absl::ZeroDuration());
+  }
+  {
+    absl::StatusOr<Guard> guard = own.lock.Acquire();
+    (void)own.changed.Wait(*guard, absl::Nanoseconds(1));
+  }
   (void)own.semaphore.Acquire(absl::Nanoseconds(1));
   (void)own.event.Wait(absl::Nanoseconds(1));
   (void)own.barrier.Wait(absl::ZeroDuration());
@@ -60,9 +66,13 @@ void Warm() {
 template <class L>
 L& LockOf(Room& room);
 template <>
-Lock& LockOf<Lock>(Room& room) { return room.lock; }
+Lock& LockOf<Lock>(Room& room) {
+  return room.lock;
+}
 template <>
-RLock& LockOf<RLock>(Room& room) { return room.rlock; }
+RLock& LockOf<RLock>(Room& room) {
+  return room.rlock;
+}
 
 // ---- Lock and RLock ----------------------------------------------------------------------------------------------------------
 
@@ -374,7 +384,8 @@ void Consume(Room& room) {
 
 void ConsumeForAMoment(Room& room) {
   absl::StatusOr<Guard> guard = Enter(room);
-  (void)room.changed.Wait(*guard, [&] { return room.items > 0; }, absl::Microseconds(200));
+  (void)room.changed.Wait(
+      *guard, [&] { return room.items > 0; }, absl::Microseconds(200));
 }
 
 template <int n>

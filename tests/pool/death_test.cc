@@ -191,7 +191,8 @@ TEST(DeathTest, WhatAStoppedWorkerHasNotBegunGoesToAnother) {
   WaitUntil([&] { return pool.stats().workers.size() == 2 && square.Map({1, 2, 3, 4}).ok(); });
   const pid_t stopped = pool.stats().workers.at(0);
   ASSERT_EQ(kill(stopped, SIGSTOP), 0);
-  for (uint64_t n = 0; n < 100; ++n) ASSERT_EQ(*square.Map({n, n + 1, n + 2}), (std::vector<uint64_t>{n * n, (n + 1) * (n + 1), (n + 2) * (n + 2)}));
+  for (uint64_t n = 0; n < 100; ++n)
+    ASSERT_EQ(*square.Map({n, n + 1, n + 2}), (std::vector<uint64_t>{n * n, (n + 1) * (n + 1), (n + 2) * (n + 2)}));
   ASSERT_EQ(kill(stopped, SIGCONT), 0);
   // It goes on as if nothing had been, and is retired in its turn.
   WaitUntil([&] {

@@ -12,9 +12,9 @@
 #include <iterator>
 #include <list>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <optional>
-#include <memory>
 #include <set>
 #include <stdexcept>
 #include <stop_token>
@@ -409,8 +409,7 @@ TEST(PoolTest, WhatExceedsTheLimitIsRefusedAndTheRestGoesOn) {
   Pool pool = TasksPool({.max_message_bytes = 1000});
   EXPECT_EQ(GetOrDie<uint64_t(std::string)>(pool, "length").Apply(std::string(2000, 'a')).status().code(),
             absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(GetOrDie<std::string(uint64_t)>(pool, "fill").Apply(2000).status().code(),
-            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(GetOrDie<std::string(uint64_t)>(pool, "fill").Apply(2000).status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(GetOrDie<std::string(uint64_t)>(pool, "fill").Apply(900)->size(), 900u);
 }
 
@@ -427,14 +426,14 @@ TEST(PoolTest, AWrongSignatureOrNameIsRefusedInWords) {
 
 TEST(PoolTest, OptionsThatMakeNoSenseAreInvalid) {
   const std::vector<std::string> plugins = {PluginPath("tasks")};
-  for (const PoolOptions& options : std::vector<PoolOptions>{
-           {.workers = -1, .plugins = plugins},
-           {.workers = 100000, .plugins = plugins},
-           {.workers = 1, .plugins = {}},
-           {.workers = 1, .plugins = plugins, .task_timeout = absl::ZeroDuration()},
-           {.workers = 1, .plugins = plugins, .max_retries = -1},
-           {.workers = 1, .plugins = plugins, .max_tasks_per_worker = 0},
-           {.workers = 1, .plugins = plugins, .max_message_bytes = 0}}) {
+  for (const PoolOptions& options :
+       std::vector<PoolOptions>{{.workers = -1, .plugins = plugins},
+                                {.workers = 100000, .plugins = plugins},
+                                {.workers = 1, .plugins = {}},
+                                {.workers = 1, .plugins = plugins, .task_timeout = absl::ZeroDuration()},
+                                {.workers = 1, .plugins = plugins, .max_retries = -1},
+                                {.workers = 1, .plugins = plugins, .max_tasks_per_worker = 0},
+                                {.workers = 1, .plugins = plugins, .max_message_bytes = 0}}) {
     const auto pool = Pool::Create(options);
     EXPECT_EQ(pool.status().code(), absl::StatusCode::kInvalidArgument);
     EXPECT_TRUE(MadeByShoal(pool.status()));
@@ -484,9 +483,8 @@ TEST(PoolTest, TerminateEndsEveryTaskAsCancelledAlsoForThreadsThatWait) {
   for (int i = 0; i < 10; ++i) futures.push_back(act.Submit("hang"));
   std::vector<std::thread> waiting;
   for (int i = 0; i < 3; ++i) {
-    waiting.emplace_back([&, i] {
-      EXPECT_EQ(futures[static_cast<size_t>(i)].Get().status().code(), absl::StatusCode::kCancelled);
-    });
+    waiting.emplace_back(
+        [&, i] { EXPECT_EQ(futures[static_cast<size_t>(i)].Get().status().code(), absl::StatusCode::kCancelled); });
   }
   EXPECT_TRUE(pool.Terminate().ok());
   EXPECT_TRUE(pool.Terminate().ok());

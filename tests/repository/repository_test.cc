@@ -62,7 +62,9 @@ std::vector<std::string> WrongArrows(const std::string& path, const std::string&
 }
 
 bool IsBuild(const fs::path& path) { return path.filename() == "BUILD"; }
-bool IsSource(const fs::path& path) { return path.extension() == ".h" || path.extension() == ".cc" || path.extension() == ".c"; }
+bool IsSource(const fs::path& path) {
+  return path.extension() == ".h" || path.extension() == ".cc" || path.extension() == ".c";
+}
 
 std::map<std::string, std::string> RepositoryFiles() {
   std::map<std::string, std::string> files;

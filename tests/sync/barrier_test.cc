@@ -71,13 +71,10 @@ TEST_P(BarrierTest, TheLastRunsTheActionFirst) {
 
 TEST_P(BarrierTest, ATimeoutBreaksItForAll) {
   Shared<Phased> shared(GetParam(), 3);
-  Party waiter = shared.Start(0, [](Phased& phased, int) {
-    EXPECT_TRUE(absl::IsAborted(phased.barrier.Wait().status()));
-  });
+  Party waiter = shared.Start(0, [](Phased& phased, int) { EXPECT_TRUE(absl::IsAborted(phased.barrier.Wait().status())); });
   Await([&] { return shared->barrier.waiting() == 1; });
-  Party late = shared.Start(1, [](Phased& phased, int) {
-    EXPECT_TRUE(absl::IsAborted(phased.barrier.Wait(absl::Milliseconds(5)).status()));
-  });
+  Party late = shared.Start(
+      1, [](Phased& phased, int) { EXPECT_TRUE(absl::IsAborted(phased.barrier.Wait(absl::Milliseconds(5)).status())); });
   waiter.Join();
   late.Join();
   EXPECT_TRUE(shared->barrier.broken());
@@ -94,9 +91,8 @@ TEST_P(BarrierTest, AbortAndResetSendThoseWhoWaitAway) {
   for (const bool abort : {true, false}) {
     std::vector<Party> parties;
     for (int i = 0; i < 2; ++i) {
-      parties.push_back(shared.Start(i, [](Phased& phased, int) {
-        EXPECT_TRUE(absl::IsAborted(phased.barrier.Wait().status()));
-      }));
+      parties.push_back(
+          shared.Start(i, [](Phased& phased, int) { EXPECT_TRUE(absl::IsAborted(phased.barrier.Wait().status())); }));
     }
     Await([&] { return shared->barrier.waiting() == 2; });
     if (abort) shared->barrier.Abort();
@@ -109,9 +105,8 @@ TEST_P(BarrierTest, AbortAndResetSendThoseWhoWaitAway) {
 
 TEST_P(BarrierTest, AnActionThatThrowsBreaksIt) {
   Shared<Phased> shared(GetParam(), 2);
-  Party waiter = shared.Start(0, [](Phased& phased, int) {
-    EXPECT_TRUE(absl::IsAborted(phased.barrier.Wait([] {}).status()));
-  });
+  Party waiter =
+      shared.Start(0, [](Phased& phased, int) { EXPECT_TRUE(absl::IsAborted(phased.barrier.Wait([] {}).status())); });
   Await([&] { return shared->barrier.waiting() == 1; });
   EXPECT_THROW((void)shared->barrier.Wait([] { throw std::runtime_error("no"); }), std::runtime_error);
   waiter.Join();
@@ -168,9 +163,7 @@ TEST(BarrierDeathTest, AKilledPartyBreaksItForWhoeverComesNext) {
 // The last party is killed in its action, in the user's code, where nothing is pending.
 TEST(BarrierDeathTest, APartyKilledInItsActionBreaksIt) {
   Shared<Phased> shared(World::kProcesses, 3);
-  const auto wait = [](Phased& phased, int) {
-    EXPECT_TRUE(absl::IsAborted(phased.barrier.Wait([] {}).status()));
-  };
+  const auto wait = [](Phased& phased, int) { EXPECT_TRUE(absl::IsAborted(phased.barrier.Wait([] {}).status())); };
   Party first = shared.Start(0, wait);
   Party second = shared.Start(1, wait);
   Await([&] { return shared->barrier.waiting() == 2; });

@@ -124,8 +124,12 @@ TEST_P(ConditionTest, ATimedOutWaiterSwallowsNothing) {
       EXPECT_TRUE(MadeByShoal(status));
       EXPECT_TRUE(guard->held());
     }
-    EXPECT_TRUE(absl::IsDeadlineExceeded(room.changed.Wait(*guard, [] { return false; }, absl::Milliseconds(1))));
-    EXPECT_TRUE(room.changed.Wait(*guard, [] { return true; }, absl::ZeroDuration()).ok());
+    EXPECT_TRUE(absl::IsDeadlineExceeded(room.changed.Wait(
+        *guard, [] { return false; }, absl::Milliseconds(1))));
+    EXPECT_TRUE(room.changed
+                    .Wait(
+                        *guard, [] { return true; }, absl::ZeroDuration())
+                    .ok());
   });
   Party waiter = shared.Start(0, WaitOnce);
   AwaitWaiting(*shared, 1);
@@ -194,7 +198,7 @@ TEST(NotificationsTest, ExactAgainstAnOracle) {
   std::mt19937 random(seed);
   for (int run = 0; run < 2000; ++run) {
     sync_internal::Notifications ledger;
-    std::set<uint64_t> waiting;               // not told to go yet
+    std::set<uint64_t> waiting;  // not told to go yet
     int owed = 0;
     int closed_groups = 0;
     for (int step = 0; step < 40; ++step) {

@@ -58,9 +58,7 @@ Party::Party(World world, std::function<void()> body) : world_(world) {
   tid_ = tid.load(std::memory_order_relaxed);                       // relaxed: seen above
 }
 
-Party::~Party() {
-  SHOAL_CHECK(joined_, "a test joins or kills its parties");
-}
+Party::~Party() { SHOAL_CHECK(joined_, "a test joins or kills its parties"); }
 
 void Party::AwaitAsleep() const {
   Await([this] { return ProcessState(tid_) == 'S'; });
