@@ -86,8 +86,11 @@ void PrintResults(const ipc_internal::TypeTree& type, bool ordered, CallWindow& 
   std::vector<EndedCall> ended;
   std::string text;
   const auto print = [&] {
-    if (output.is_terminal()) bar.Hide();
-    output.Write(text);
+    if (output.is_terminal()) {
+      bar.WithoutBar([&] { output.Write(text); });
+    } else {
+      output.Write(text);
+    }
     text.clear();
     if (text.capacity() > 4 * kOutputBytes) text.shrink_to_fit();
   };

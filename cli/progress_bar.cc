@@ -55,9 +55,10 @@ void ProgressBar::Draw(const char* end) {
   shown_ = true;
 }
 
-void ProgressBar::Hide() {
-  const std::lock_guard lock(mutex_);
+void ProgressBar::WithoutBar(const std::function<void()>& write) {
+  const std::lock_guard lock(mutex_);  // the bar is drawn under it
   if (std::exchange(shown_, false)) Say(kClearLine);
+  write();
 }
 
 }  // namespace shoal::cli_internal

@@ -16,7 +16,7 @@ namespace shoal::cli_internal {
 
 // Shows on standard error how far a run has come, ten times a second, if that is a terminal. If not, nothing is written at all.
 //
-// Thread safety:   Hide from any thread.
+// Thread safety:   WithoutBar from any thread.
 // Blocking:        the destructor, until the last line is drawn; it stays, and the cursor is below it.
 class ProgressBar {
  public:
@@ -26,8 +26,8 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  // Makes way for something else on the same terminal, until the next tenth of a second.
-  void Hide();
+  // Calls `write`, which writes to the same terminal, while the bar is not there and cannot come back.
+  void WithoutBar(const std::function<void()>& write);
 
  private:
   void Run();

@@ -68,7 +68,8 @@ TEST_F(TerminalTest, ResultsOnTheSameTerminalDoNotMixWithTheBar) {
   ShownUntil("0 done");
   program.Write("77777\n");
   const std::string shown = ShownUntil("77777\r\n");
-  EXPECT_TRUE(shown.ends_with("\r\x1b[K77777\r\n")) << shown;
+  // The bar may be drawn again before this test has read what was before it.
+  EXPECT_NE(shown.find("\r\x1b[K77777\r\n"), std::string::npos) << shown;
   program.Wait();
 }
 
