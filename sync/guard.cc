@@ -1,7 +1,6 @@
 #include "shoal/sync/guard.h"
 
 #include "shoal/sync/check.h"
-#include "shoal/sync/robust_lock.h"
 #include "shoal/sync/status.h"
 
 namespace shoal {
@@ -11,42 +10,28 @@ using sync_internal::MakeStatus;
 using sync_internal::RobustWord;
 using sync_internal::Thread;
 
-// One level of an RLock, or the lock itself. False: its links had been scribbled over.
-bool ReleaseOne(Thread& self, RobustWord& lock) {
-  if (lock.depth != 0) {
-    --lock.depth;
-    return true;
-  }
-  return sync_internal::Release(self, lock);
-}
-
-constexpr uint32_t Epoch(uint64_t serial) { return static_cast<uint32_t>(serial >> 32); }
+// Of the process in which the thread with this serial lives.
+constexpr uint32_t EpochOf(uint64_t serial) { return static_cast<uint32_t>(serial >> 32); }
 
 }  // namespace
 
 absl::Status Guard::Release() {
   if (lock_ == nullptr) return MakeStatus(absl::StatusCode::kFailedPrecondition, "this guard holds no lock");
   Thread& self = sync_internal::ThisThread();
-  if (owner_ != self.serial) {
+  if (!OwnedBy(self)) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                      Epoch(owner_) == self.epoch ? "another thread acquired this guard, and only it can release it"
-                                                  : "the parent of this process holds this guard's lock");
+                      EpochOf(owner_) == self.epoch ? "another thread acquired this guard, and only it can release it"
+                                                    : "the parent of this process holds this guard's lock");
   }
   RobustWord& lock = *std::exchange(lock_, nullptr);
-  if (!ReleaseOne(self, lock)) {
+  if (!sync_internal::ReleaseOne(self, lock)) {
     return MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over the links of a held lock; it was released");
   }
   return absl::OkStatus();
 }
 
-void Guard::Drop() {
-  if (lock_ == nullptr) return;
-  Thread& self = sync_internal::ThisThread();
-  if (__builtin_expect(owner_ != self.serial, 0)) {
-    SHOAL_CHECK(Epoch(owner_) != self.epoch, "a guard is destroyed by the thread that acquired it");
-    return;  // a forked child: the lock is the parent's
-  }
-  ReleaseOne(self, *std::exchange(lock_, nullptr));
+void Guard::CheckThatForked(uint64_t owner, const Thread& self) {
+  SHOAL_CHECK(EpochOf(owner) != self.epoch, "a guard is destroyed by the thread that acquired it");
 }
 
 }  // namespace shoal

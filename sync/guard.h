@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "shoal/sync/robust_list.h"
+#include "shoal/sync/robust_lock.h"
 
 namespace shoal {
 
@@ -30,14 +31,12 @@ struct GuardAccess;
 // Ownership:       the lock, and the mapping it lies in, outlive the guard.
 class [[nodiscard]] Guard final {
  public:
-  Guard(Guard&& other) noexcept
-      : lock_(std::exchange(other.lock_, nullptr)), owner_(other.owner_), owner_died_(other.owner_died_) {}
+  Guard(Guard&& other) noexcept : lock_(std::exchange(other.lock_, nullptr)), owner_(other.owner_) {}
   Guard& operator=(Guard&& other) noexcept {
     if (this != &other) {
-      Drop();
+      if (lock_ != nullptr) Drop();
       lock_ = std::exchange(other.lock_, nullptr);
       owner_ = other.owner_;
-      owner_died_ = other.owner_died_;
     }
     return *this;
   }
@@ -59,21 +58,30 @@ class [[nodiscard]] Guard final {
   explicit operator bool() const { return held(); }
 
   // The last owner died holding the lock: what it protects may be half changed.
-  bool owner_died() const { return owner_died_; }
+  bool owner_died() const { return (owner_ & kOwnerDied) != 0; }
 
  private:
   friend class Lock;
   friend class RLock;
   friend struct sync_internal::GuardAccess;
 
-  Guard(sync_internal::RobustWord& lock, const sync_internal::Thread& self, bool owner_died)
-      : lock_(&lock), owner_(self.serial), owner_died_(owner_died) {}
+  static constexpr uint64_t kOwnerDied = 1;  // serials are even
 
-  void Drop();
+  Guard(sync_internal::RobustWord& lock, const sync_internal::Thread& self, bool owner_died)
+      : lock_(&lock), owner_(self.serial | (owner_died ? kOwnerDied : 0)) {}
+
+  bool OwnedBy(const sync_internal::Thread& self) const { return (owner_ & ~kOwnerDied) == self.serial; }
+
+  // REQUIRES: held().
+  void Drop() {
+    sync_internal::Thread& self = sync_internal::ThisThread();
+    if (__builtin_expect(!OwnedBy(self), 0)) return CheckThatForked(owner_, self);
+    sync_internal::ReleaseOne(self, *std::exchange(lock_, nullptr));
+  }
+  __attribute__((noinline, cold)) static void CheckThatForked(uint64_t owner, const sync_internal::Thread& self);
 
   sync_internal::RobustWord* lock_;  // null: not held
-  uint64_t owner_;                   // the serial of the thread that acquired it
-  bool owner_died_;
+  uint64_t owner_;                   // the serial of the thread that acquired it, and kOwnerDied
 };
 
 namespace sync_internal {
@@ -81,12 +89,12 @@ namespace sync_internal {
 // For those who sleep while a guard gives its lock up: Condition, and the sections of shm.
 struct GuardAccess {
   static RobustWord* LockOrNull(const Guard& guard) { return guard.lock_; }
-  static bool HeldByThisThread(const Guard& guard) { return guard.lock_ != nullptr && guard.owner_ == ThisThread().serial; }
+  static bool HeldByThisThread(const Guard& guard) { return guard.lock_ != nullptr && guard.OwnedBy(ThisThread()); }
   static void SetNotHeld(Guard& guard) { guard.lock_ = nullptr; }
   // The same thread has taken `lock` again.
   static void SetHeld(Guard& guard, RobustWord& lock, bool owner_died) {
     guard.lock_ = &lock;
-    guard.owner_died_ = owner_died;
+    guard.owner_ = (guard.owner_ & ~Guard::kOwnerDied) | (owner_died ? Guard::kOwnerDied : 0);
   }
 };
 

@@ -61,15 +61,21 @@ uint32_t PidNamespace() {
   return stat("/proc/self/ns/pid", &found) == 0 ? static_cast<uint32_t>(found.st_ino) : 0;
 }
 
+// The head of those who cannot own robust words.
+constinit RobustListHead no_list = {};
+
 RobustSupport FindList(Thread& self) {
+  self.head = &no_list;
   if (!FutexWaitvSupported()) return RobustSupport::kNoWaitv;
   void* head = nullptr;
   size_t size_bytes = 0;
   if (syscall(SYS_get_robust_list, 0, &head, &size_bytes) != 0) return RobustSupport::kNoList;
   // A thread made by a bare clone has none; glibc's threads all have.
   if (head == nullptr || size_bytes != sizeof(RobustListHead)) return RobustSupport::kNoList;
-  self.head = static_cast<RobustListHead*>(head);
-  return self.head->futex_offset == kOffset ? RobustSupport::kReady : RobustSupport::kForeignLayout;
+  auto* const found = static_cast<RobustListHead*>(head);
+  if (found->futex_offset != kOffset) return RobustSupport::kForeignLayout;
+  self.head = found;
+  return RobustSupport::kReady;
 }
 
 // Gives the heap memory of a thread's entries back when the thread ends. A thread that ends with more than a few locks in hand
@@ -96,6 +102,20 @@ Thread::Entry* FindOrNull(Thread& self, uintptr_t entry) {
   return nullptr;
 }
 
+// Gives the one that was alone in the list an entry like the others.
+void Settle(Thread& self) {
+  if (self.only == nullptr) return;
+  const uintptr_t head = HeadEntry(self);
+  self.entries[self.held++] = {.node = self.only, .previous = head, .next = head};
+  self.only = nullptr;
+  self.when_empty = kNeverEmpty;
+}
+
+// Tells our record of `neighbour`, if it is one of ours, that `entry` is now in front of it.
+void RememberInFront(Thread& self, uintptr_t neighbour, uintptr_t entry) {
+  if (Thread::Entry* const record = FindOrNull(self, neighbour)) record->previous = entry;
+}
+
 }  // namespace
 
 constinit thread_local Thread this_thread = {.epoch = kUnknownEpoch};
@@ -104,7 +124,10 @@ constinit std::atomic<const std::atomic<uint32_t>*> process_epoch{&no_epoch};
 Thread& MeetThread() {
   Thread& self = this_thread;
   self.held = 0;  // what a parent held is the parent's
+  self.only = nullptr;
   self.room = 0;
+  self.head = &no_list;
+  self.when_empty = kNeverEmpty;
   if (self.entries == nullptr || self.epoch == kUnknownEpoch) self.entries = self.few;
   self.tid = static_cast<uint32_t>(syscall(SYS_gettid));
 
@@ -122,10 +145,13 @@ Thread& MeetThread() {
   process_epoch.store(word, std::memory_order_release);  // robust.epoch (release)
   self.epoch = epoch;
   // relaxed: only uniqueness is wanted
-  self.serial = (uint64_t{epoch} << 32) | (last_serial.fetch_add(1, std::memory_order_relaxed) + 1);
+  self.serial = (uint64_t{epoch} << 32) | (last_serial.fetch_add(2, std::memory_order_relaxed) + 2);
   self.pid_namespace = PidNamespace();
   self.support = FindList(self);
-  if (self.support == RobustSupport::kReady) self.room = self.entries == self.few ? Thread::kInline : kMaxHeld;
+  if (self.support == RobustSupport::kReady) {
+    self.room = self.entries == self.few ? Thread::kInline : kMaxHeld;
+    self.when_empty = HeadEntry(self);
+  }
   return self;
 }
 
@@ -146,7 +172,7 @@ absl::Status MakeRoom(Thread& self) {
     case RobustSupport::kNoMemory:
       return MakeStatus(absl::StatusCode::kResourceExhausted, "no memory for the page that notices a fork");
   }
-  if (self.held < self.room) return absl::OkStatus();
+  if (HasRoom(self)) return absl::OkStatus();
   if (self.room < kMaxHeld) {
     auto* const entries = static_cast<Thread::Entry*>(malloc(sizeof(Thread::Entry) * kMaxHeld));
     if (entries != nullptr) {
@@ -161,11 +187,24 @@ absl::Status MakeRoom(Thread& self) {
                     "this thread holds 1000 locks: the kernel would not recover more if it died");
 }
 
-void RememberInFront(Thread& self, uintptr_t neighbour, uintptr_t entry) {
-  if (Thread::Entry* const record = FindOrNull(self, neighbour)) record->previous = entry;
+void LinkBesideOthers(Thread& self, RobustWord& node) {
+  Settle(self);
+  const uintptr_t head = HeadEntry(self);
+  const uintptr_t entry = EntryOf(node);
+  // relaxed, all: this thread's own list; the kernel and glibc look at it on this thread's behalf. The fence keeps the order.
+  const uintptr_t first = self.head->first.load(std::memory_order_relaxed);
+  node.previous.store(head, std::memory_order_relaxed);
+  node.next.store(first, std::memory_order_relaxed);
+  PreviousField(first).store(entry, std::memory_order_relaxed);  // relaxed: as above
+  RememberInFront(self, first, entry);
+  self.entries[self.held++] = {.node = &node, .previous = head, .next = first};
+  self.when_empty = kNeverEmpty;
+  std::atomic_signal_fence(std::memory_order_seq_cst);       // seq_cst: the entry is complete before it is in the list
+  self.head->first.store(entry, std::memory_order_relaxed);  // relaxed: as above
 }
 
-bool UnlinkAnywhere(Thread& self, RobustWord& node) {
+bool UnlinkFromOthers(Thread& self, RobustWord& node) {
+  Settle(self);
   Thread::Entry* const mine = FindOrNull(self, EntryOf(node));
   SHOAL_CHECK(mine != nullptr, "a thread releases only what it holds");
   const uintptr_t head = HeadEntry(self);
@@ -180,9 +219,10 @@ bool UnlinkAnywhere(Thread& self, RobustWord& node) {
   }
   uintptr_t previous = node.previous.load(std::memory_order_relaxed);  // relaxed: this thread's own list
   const bool is_first = self.head->first.load(std::memory_order_relaxed) == EntryOf(node);  // relaxed: as above
-  const uintptr_t expected = is_first ? head : mine->previous;
-  if (previous != expected && (is_first || (expected != head && FindOrNull(self, expected) != nullptr))) {
-    previous = expected;
+  if (is_first) {
+    previous = head;
+  } else if (previous != mine->previous && mine->previous != head && FindOrNull(self, mine->previous) != nullptr) {
+    previous = mine->previous;
     intact = false;
   }
 
@@ -198,6 +238,7 @@ bool UnlinkAnywhere(Thread& self, RobustWord& node) {
   const int behind = self.held - 1 - static_cast<int>(mine - self.entries);
   if (behind != 0) memmove(mine, mine + 1, sizeof(*mine) * static_cast<size_t>(behind));
   --self.held;
+  if (self.held == 0) self.when_empty = head;
   return intact;
 }
 

@@ -25,7 +25,7 @@ inline constexpr bool IsFree(uint32_t word) { return OwnerOf(word) == 0; }
 
 // Takes the lock if it is free, nobody sleeps and nobody died. False says nothing: ask AcquireSlow.
 inline bool TryAcquireFast(Thread& self, RobustWord& lock) {
-  if (__builtin_expect(self.held >= self.room, 0)) return false;
+  if (__builtin_expect(!HasRoom(self), 0)) return false;
   // relaxed: a number that changes once
   if (__builtin_expect(lock.pid_namespace.load(std::memory_order_relaxed) != self.pid_namespace, 0)) return false;
   SetPending(self, lock.word);
@@ -62,6 +62,15 @@ inline bool Release(Thread& self, RobustWord& lock) {
   }
   ClearPending(self);
   return intact;
+}
+
+// The same for one level of an RLock; of a Lock it is the only one.
+inline bool ReleaseOne(Thread& self, RobustWord& lock) {
+  if (__builtin_expect(lock.depth != 0, 0)) {
+    --lock.depth;
+    return true;
+  }
+  return Release(self, lock);
 }
 
 inline bool HeldBy(const Thread& self, const RobustWord& lock) {

@@ -1,13 +1,18 @@
 #include "shoal/sync/lock.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
+#include <optional>
+#include <random>
 #include <thread>
 #include <type_traits>
 #include <vector>
@@ -309,6 +314,57 @@ TEST(LockInOneThreadTest, OrderOfReleaseIsFree) {
     EXPECT_EQ(pthread_mutex_lock(&mutex), 0);
     EXPECT_EQ(pthread_mutex_unlock(&mutex), 0);
   }
+}
+
+// What is in this thread's robust list, newest first, as the kernel walks it.
+std::vector<const void*> ListedWords() {
+  robust_list_head* head = nullptr;
+  size_t size_bytes = 0;
+  syscall(SYS_get_robust_list, 0, &head, &size_bytes);
+  std::vector<const void*> words;
+  for (const robust_list* entry = head->list.next; entry != &head->list; entry = entry->next) {
+    words.push_back(reinterpret_cast<const char*>(entry) + head->futex_offset);
+  }
+  return words;
+}
+
+// However ours and glibc's come and go, alone or beside others, the kernel finds exactly those that are held, newest first.
+TEST(LockInOneThreadTest, TheListHoldsExactlyWhatIsHeld) {
+  constexpr int kOurs = 9;  // more than have a place without an allocation
+  constexpr int kAll = kOurs + 3;
+  Lock locks[kOurs];
+  pthread_mutex_t mutexes[kAll - kOurs];
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  for (pthread_mutex_t& mutex : mutexes) pthread_mutex_init(&mutex, &attributes);
+
+  std::mt19937 random(20);  // always the same
+  std::optional<Guard> guards[kOurs];
+  std::vector<const void*> held;  // newest first
+  for (int step = 0; step < 20000; ++step) {
+    // Mostly few are held: the first to come and the last to go have paths of their own.
+    const int which = static_cast<int>(random() % (step % 1000 < 500 ? 3 : kAll)) * (step % 2000 < 1000 ? 4 : 1) % kAll;
+    const void* const word = which < kOurs ? static_cast<const void*>(&locks[which]) : &mutexes[which - kOurs];
+    const auto found = std::find(held.begin(), held.end(), word);
+    const bool release = found != held.end();
+    if (release) {
+      held.erase(found);
+    } else {
+      held.insert(held.begin(), word);
+    }
+    if (which >= kOurs) {
+      ASSERT_EQ(release ? pthread_mutex_unlock(&mutexes[which - kOurs]) : pthread_mutex_lock(&mutexes[which - kOurs]), 0);
+    } else if (release) {
+      const absl::Status status = guards[which]->Release();
+      ASSERT_TRUE(status.ok()) << status << " in step " << step;
+    } else {
+      guards[which] = locks[which].TryAcquire();
+      ASSERT_TRUE(guards[which].has_value());
+    }
+    ASSERT_EQ(ListedWords(), held) << "in step " << step;
+  }
+  for (pthread_mutex_t& mutex : mutexes) pthread_mutex_unlock(&mutex);  // of those not held it fails
 }
 
 // A signal that interrupts the sleep changes nothing.
