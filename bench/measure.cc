@@ -16,11 +16,24 @@ struct Contestant {
   std::vector<double> seconds;
 };
 
-absl::StatusOr<double> RunRound(const Work& work, const Contestant& contestant) {
+absl::StatusOr<double> RunSlice(const Work& work, const Contestant& contestant) {
   absl::StatusOr<double> seconds = (*contestant.round)();
   if (seconds.ok()) return seconds;
   return absl::Status(seconds.status().code(),
                       absl::StrCat(work.name, ", ", contestant.name, ": ", seconds.status().message()));
+}
+
+absl::Status RunRound(const Work& work, std::vector<Contestant>& contestants, bool counts) {
+  std::vector<std::vector<double>> slices(contestants.size());
+  for (int slice = 0; slice < work.slices; ++slice) {
+    for (size_t i = 0; i < contestants.size(); ++i) {
+      SHOAL_ASSIGN_OR_RETURN(const double seconds, RunSlice(work, contestants[i]));
+      slices[i].push_back(seconds);
+    }
+  }
+  if (!counts) return absl::OkStatus();
+  for (size_t i = 0; i < contestants.size(); ++i) contestants[i].seconds.push_back(Median(std::move(slices[i])));
+  return absl::OkStatus();
 }
 
 Row Compare(const Work& work, const Contestant& ours, const Contestant& theirs, std::optional<double> target) {
@@ -50,10 +63,7 @@ absl::StatusOr<std::vector<Row>> Measure(const Work& work, const Settings& setti
   const int rounds = settings.quick ? 1 : settings.rounds;
   // The first round finds caches cold, and pages not yet there: it does not count.
   for (int round = settings.quick ? 0 : -1; round < rounds; ++round) {
-    for (Contestant& contestant : contestants) {
-      SHOAL_ASSIGN_OR_RETURN(const double seconds, RunRound(work, contestant));
-      if (round >= 0) contestant.seconds.push_back(seconds);
-    }
+    SHOAL_RETURN_IF_ERROR(RunRound(work, contestants, /*counts=*/round >= 0));
   }
 
   std::vector<Row> rows;

@@ -44,6 +44,8 @@ struct Peer {
 struct Work {
   std::string name;
   Quantity quantity = Quantity::kRate;
+  // For what takes a millisecond only: a round is the median of so many goes, which alternate with those of the peers.
+  int slices = 1;
   Round ours;
   std::vector<Peer> peers;
 };

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "shoal/bench/measure.h"
 #include "shoal/bench/pool_subject.h"
+#include "shoal/bench/sync_subject.h"
 #include "shoal/bench/table.h"
 
 namespace shoal::bench {
@@ -27,6 +28,7 @@ struct Subject {
 };
 
 constexpr Subject kSubjects[] = {
+    {.name = "sync", .what = "locks and other primitives, between processes", .measure = MeasureSync},
     {.name = "pool", .what = "tasks and their results, by worker processes", .measure = MeasurePool},
 };
 constexpr std::string_view kAll = "all";

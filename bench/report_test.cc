@@ -48,11 +48,11 @@ std::vector<std::vector<std::string>> Rows(const std::string& output) {
   return rows;
 }
 
-TEST(Report, PrintsAFiniteRatioForEveryRow) {
-  const Output run = Report("pool --quick");
+void ExpectRatios(const std::string& subject, size_t count) {
+  const Output run = Report(subject + " --quick");
   ASSERT_EQ(run.exit_code, 0) << run.text;
   const auto rows = Rows(run.text);
-  ASSERT_EQ(rows.size(), 13u) << run.text;
+  ASSERT_EQ(rows.size(), count) << run.text;
   for (const auto& cells : rows) {
     ASSERT_EQ(cells.size(), 8u) << run.text;
     char* end = nullptr;
@@ -61,6 +61,9 @@ TEST(Report, PrintsAFiniteRatioForEveryRow) {
     EXPECT_TRUE(std::isfinite(ratio) && ratio > 0) << cells[4];
   }
 }
+
+TEST(Report, PrintsAFiniteRatioForEveryRowOfPool) { ExpectRatios("pool", 13); }
+TEST(Report, PrintsAFiniteRatioForEveryRowOfSync) { ExpectRatios("sync", 19); }
 
 TEST(Report, SaysWhichSubjectsThereAre) {
   const Output run = Report("horses");

@@ -24,6 +24,7 @@ std::string Number(double value) {
 
 std::string Amount(const Row& row, double seconds) {
   if (row.quantity == Quantity::kRate) return absl::StrCat(Number(1e-6 / seconds), " M/s");
+  if (seconds < 1e-6) return absl::StrCat(Number(seconds * 1e9), " ns");
   if (seconds < 1e-3) return absl::StrCat(Number(seconds * 1e6), " µs");
   return absl::StrCat(Number(seconds * 1e3), " ms");
 }
