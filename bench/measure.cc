@@ -57,6 +57,7 @@ Row Compare(const Work& work, const Contestant& ours, const Contestant& theirs, 
 }  // namespace
 
 absl::StatusOr<std::vector<Row>> Measure(const Work& work, const Settings& settings) {
+  if (work.name.find(settings.only) == std::string::npos) return std::vector<Row>();
   std::vector<Contestant> contestants = {{.name = "shoal", .round = &work.ours, .seconds = {}}};
   for (const Peer& peer : work.peers) contestants.push_back({.name = peer.name, .round = &peer.round, .seconds = {}});
 

@@ -21,6 +21,7 @@ namespace shoal::bench {
 
 struct Settings {
   int rounds = 7;
+  std::string only;    // works whose name contains it; empty: all
   bool quick = false;  // few items and one round without a warm-up: shows that everything runs, not how fast
 
   // How many items of a work to measure. So many that a round takes a tenth of a second or so.
@@ -63,7 +64,7 @@ struct Row {
   std::optional<double> target;
 };
 
-// A row for each of the peers. The first round that fails ends it.
+// A row for each of the peers; none if the settings leave this work out. The first round that fails ends it.
 absl::StatusOr<std::vector<Row>> Measure(const Work& work, const Settings& settings);
 
 // "meets", "falls short", "figure only"; with a mark where the target lies inside the spread, so that the next run may say

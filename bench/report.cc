@@ -35,8 +35,9 @@ constexpr std::string_view kAll = "all";
 
 int Usage() {
   fprintf(stderr,
-          "usage: report SUBJECT [--rounds=N] [--quick]\n"
+          "usage: report SUBJECT [--rounds=N] [--only=TEXT] [--quick]\n"
           "  --rounds=N  at least 1; the default is 7\n"
+          "  --only=TEXT works whose name contains it\n"
           "  --quick     few items and one round: shows that everything runs, not how fast\n"
           "subjects:\n"
           "  all         one after the other\n");
@@ -54,6 +55,7 @@ bool Known(std::string_view name) {
 
 int Main(int argc, char** argv) {
   constexpr std::string_view kRounds = "--rounds=";
+  constexpr std::string_view kOnly = "--only=";
   Settings settings;
   std::optional<std::string_view> wanted;
   for (int i = 1; i < argc; ++i) {
@@ -62,6 +64,8 @@ int Main(int argc, char** argv) {
       settings.quick = true;
     } else if (argument.starts_with(kRounds) && atoi(argv[i] + kRounds.size()) > 0) {
       settings.rounds = atoi(argv[i] + kRounds.size());
+    } else if (argument.starts_with(kOnly)) {
+      settings.only = argument.substr(kOnly.size());
     } else if (!wanted.has_value() && !argument.starts_with("-")) {
       wanted = argument;
     } else {

@@ -1,7 +1,7 @@
 // bench/sync_subject.cc: how the primitives are measured.
 //
-// What nobody else touches is measured on the processor time of one thread, in slices of a millisecond that alternate with the
-// peers', so that neither other programs nor a processor that changes its pace favours anybody.
+// What nobody else touches is measured on the processor time of one thread. A round is the median of several short goes, which
+// alternate with the peers', so that neither other programs nor a processor that changes its pace favours anybody.
 //
 // What wakes somebody depends on *where* that one runs more than on anything a primitive does: to wake a process on an idle processor
 // of a virtual machine takes several times as long as on the same one. So all parties are pinned, ours and the peers' alike, and there
@@ -34,6 +34,7 @@
 #include "shoal/bench/compare/sync_contestants.h"
 #include "shoal/sync/check.h"
 #include "shoal/sync/deadline.h"
+#include "shoal/sync/futex.h"
 #include "shoal/sync/status.h"
 
 namespace shoal::bench {
@@ -92,16 +93,6 @@ class Placed {
     CPU_SET(placement == Placement::kTwoProcessors && party % 2 == 1 ? second : first, &one);
     Set(one);
   }
-  // On either of the two, as the kernel likes.
-  Placed() {
-    SHOAL_CHECK(sched_getaffinity(0, sizeof(before_), &before_) == 0, "a process has processors");
-    const auto [first, second] = Processors();
-    cpu_set_t both;
-    CPU_ZERO(&both);
-    CPU_SET(first, &both);
-    CPU_SET(second, &both);
-    Set(both);
-  }
   ~Placed() { Set(before_); }
   Placed(const Placed&) = delete;
   Placed& operator=(const Placed&) = delete;
@@ -150,14 +141,18 @@ double Uncontended(size_t calls, Call call) {
   return (ProcessorSeconds() - begin) / static_cast<double>(calls);
 }
 
-constexpr int kSlices = 41;
+constexpr int kManySlices = 41;
+constexpr int kSlices = 5;
 constexpr size_t kCallsPerSlice = 50'000;
 
 template <class T>
 Round UncontendedSection(const Settings& settings) {
-  return [lock = std::make_shared<InSharedMemory<T>>(), calls = settings.Items(kCallsPerSlice)] {
+  struct Room {
+    T lock;
     int64_t value = 0;
-    return Uncontended(calls, [&] { (*lock)->Section(value); });
+  };
+  return [room = std::make_shared<InSharedMemory<Room>>(), calls = settings.Items(kCallsPerSlice)] {
+    return Uncontended(calls, [&lock = (*room)->lock, &value = (*room)->value] { lock.Section(value); });
   };
 }
 
@@ -204,13 +199,9 @@ template <class T>
 Served Hammer(int processes, double seconds) {
   InSharedMemory<T> lock;
   InSharedMemory<Hammered> hammered;
-  const Placed placed;
   std::vector<pid_t> children;
   for (int i = 0; i < processes; ++i) {
-    const pid_t pid = fork();
-    SHOAL_CHECK(pid >= 0, "a benchmark needs to fork");
-    if (pid == 0) {
-      prctl(PR_SET_PDEATHSIG, SIGKILL);
+    children.push_back(StartParty(Placement::kTwoProcessors, i, [&] {
       WarmLock<T>();
       hammered->ready.fetch_add(1, std::memory_order_relaxed);  // relaxed: a cue
       int64_t count = 0;
@@ -219,9 +210,7 @@ Served Hammer(int processes, double seconds) {
         lock->Section(hammered->guarded);
         hammered->done[i].value.store(++count, std::memory_order_relaxed);
       }
-      _exit(0);
-    }
-    children.push_back(pid);
+    }));
   }
   while (hammered->ready.load(std::memory_order_relaxed) != processes) sched_yield();  // relaxed: a cue
   const auto counts = [&] {
@@ -249,7 +238,7 @@ Served Hammer(int processes, double seconds) {
 
 template <class T>
 Round HammeredSection(const Settings& settings, int processes) {
-  return [processes, seconds = settings.quick ? 0.005 : 0.2] { return Hammer<T>(processes, seconds).seconds_each; };
+  return [processes, seconds = settings.quick ? 0.005 : 0.1] { return Hammer<T>(processes, seconds).seconds_each; };
 }
 
 // ---- one wakes the other -----------------------------------------------------------------------------------------------------------
@@ -272,7 +261,7 @@ double RoundTrip(size_t trips, Placement placement, Ping ping, Pong pong) {
 
 template <class S>
 Round PermitRoundTrip(const Settings& settings, Placement placement) {
-  return [trips = settings.Items(5'000), placement] {
+  return [trips = settings.Items(1'000), placement] {
     InSharedMemory<S> there(0u);
     InSharedMemory<S> back(0u);
     return RoundTrip(
@@ -280,9 +269,31 @@ Round PermitRoundTrip(const Settings& settings, Placement placement) {
   };
 }
 
+// What blocking costs at least if no death may be missed: a sleeper that compares two words in one system call, and nothing else.
+class BareSleepOnTwoWords {
+ public:
+  explicit BareSleepOnTwoWords(unsigned permits) : permits_(permits) {}
+  void Acquire() {
+    uint32_t one = 1;
+    // acquire: with Release; on failure relaxed: it sleeps then
+    while (!permits_.compare_exchange_strong(one, 0, std::memory_order_acquire, std::memory_order_relaxed)) {
+      sync_internal::SleepWhile({{&beacon_, 0}, {&permits_, 0}}, Deadline::Infinite());
+      one = 1;
+    }
+  }
+  void Release() {
+    permits_.store(1, std::memory_order_release);  // release: with Acquire
+    sync_internal::Wake(permits_, 1);
+  }
+
+ private:
+  sync_internal::FutexWord beacon_{0};
+  sync_internal::FutexWord permits_;
+};
+
 template <class E>
 Round EventRoundTrip(const Settings& settings, Placement placement) {
-  return [trips = settings.Items(5'000), placement] {
+  return [trips = settings.Items(1'000), placement] {
     InSharedMemory<E> there;
     InSharedMemory<E> back;
     return RoundTrip(
@@ -292,7 +303,7 @@ Round EventRoundTrip(const Settings& settings, Placement placement) {
 
 template <class B>
 Round BarrierCycle(const Settings& settings, Placement placement, int parties) {
-  return [cycles = settings.Items(5'000), placement, parties] {
+  return [cycles = settings.Items(1'000), placement, parties] {
     InSharedMemory<B> barrier(parties);
     constexpr size_t kWarm = 100;
     std::vector<pid_t> children;
@@ -325,6 +336,12 @@ bool Sleeps(pid_t pid) {
   return name_end != nullptr && strncmp(name_end, ") S", 3) == 0;
 }
 
+// So long that what a process has run so far no longer counts with the scheduler when it is woken.
+void Nap() {
+  const timespec length = {.tv_sec = 0, .tv_nsec = 5'000'000};
+  nanosleep(&length, nullptr);
+}
+
 struct Handed {
   std::atomic<int> stage{0};
   std::atomic<int64_t> taken_at{0};
@@ -347,12 +364,14 @@ double HandedOverByDeath() {
   await(1);
   const pid_t sleeper = StartParty(Placement::kOneProcessor, 0, [&] {
     WarmLock<T>();
+    Nap();
     handed->stage.store(2, std::memory_order_release);  // EDGE bench.stage (release)
     lock->Take();
     handed->taken_at.store(Deadline::Now(), std::memory_order_release);  // EDGE bench.stage (release)
   });
   await(2);
   while (!Sleeps(holder) || !Sleeps(sleeper)) sched_yield();
+  Nap();
   const int64_t killed_at = Deadline::Now();
   kill(holder, SIGKILL);
   waitpid(sleeper, nullptr, 0);
@@ -376,14 +395,14 @@ std::vector<Work> LockWorks(const Settings& settings) {
   std::vector<Work> works;
   works.push_back({.name = "Lock, acquire + release",
                    .quantity = Quantity::kTime,
-                   .slices = kSlices,
+                   .slices = kManySlices,
                    .ours = UncontendedSection<OurLock>(settings),
                    .peers = {{"pthread robust", 0.85, UncontendedSection<RobustMutex>(settings)},
                              {"Boost interprocess_mutex", 0.9, UncontendedSection<BoostMutex>(settings)},
                              {"pthread process-shared", std::nullopt, UncontendedSection<PlainMutex>(settings)}}});
   for (const int processes : {2, 8}) {
     works.push_back(
-        {.name = absl::StrCat("Lock, ", processes, " processes hammering"),
+        {.name = absl::StrCat("Lock, ", processes, " processes hammering, on 2 CPUs"),
          .quantity = Quantity::kRate,
          .ours = HammeredSection<OurLock>(settings, processes),
          .peers = {{"pthread robust", 1.5, HammeredSection<RobustMutex>(settings, processes)},
@@ -411,19 +430,21 @@ std::vector<Work> OtherWorks(const Settings& settings) {
   std::vector<Work> works;
   works.push_back({.name = "Semaphore, acquire + release",
                    .quantity = Quantity::kTime,
-                   .slices = kSlices,
+                   .slices = kManySlices,
                    .ours = UncontendedPermit<OurSemaphore>(settings),
                    .peers = {{"POSIX semaphore", 1.0, UncontendedPermit<PosixSemaphore>(settings)}}});
   works.push_back({.name = "Event, set + wait + clear",
                    .quantity = Quantity::kTime,
-                   .slices = kSlices,
+                   .slices = kManySlices,
                    .ours = UncontendedEvent<OurEvent>(settings),
                    .peers = {{"pthread mutex + condition", std::nullopt, UncontendedEvent<PthreadEvent>(settings)}}});
   for (const Placement placement : {Placement::kOneProcessor, Placement::kTwoProcessors}) {
-    works.push_back({.name = Named("Semaphore, blocking round trip", placement),
-                     .quantity = Quantity::kTime,
-                     .ours = PermitRoundTrip<OurSemaphore>(settings, placement),
-                     .peers = {{"POSIX semaphore", 1.1, PermitRoundTrip<PosixSemaphore>(settings, placement)}}});
+    works.push_back(
+        {.name = Named("Semaphore, blocking round trip", placement),
+         .quantity = Quantity::kTime,
+         .ours = PermitRoundTrip<OurSemaphore>(settings, placement),
+         .peers = {{"POSIX semaphore", 1.1, PermitRoundTrip<PosixSemaphore>(settings, placement)},
+                   {"a bare sleep on 2 words", std::nullopt, PermitRoundTrip<BareSleepOnTwoWords>(settings, placement)}}});
     works.push_back(
         {.name = Named("Event, blocking round trip", placement),
          .quantity = Quantity::kTime,

@@ -30,8 +30,13 @@ absl::Status Guard::Release() {
   return absl::OkStatus();
 }
 
-void Guard::CheckThatForked(uint64_t owner, const Thread& self) {
-  SHOAL_CHECK(EpochOf(owner) != self.epoch, "a guard is destroyed by the thread that acquired it");
+void Guard::Drop(RobustWord& lock, uint64_t owner) {
+  Thread& self = sync_internal::ThisThread();
+  if (__builtin_expect((owner & ~kOwnerDied) != self.serial, 0)) {
+    SHOAL_CHECK(EpochOf(owner) != self.epoch, "a guard is destroyed by the thread that acquired it");
+    return;  // a forked child: the lock is the parent's
+  }
+  sync_internal::ReleaseOne(self, lock);
 }
 
 }  // namespace shoal

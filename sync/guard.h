@@ -34,7 +34,7 @@ class [[nodiscard]] Guard final {
   Guard(Guard&& other) noexcept : lock_(std::exchange(other.lock_, nullptr)), owner_(other.owner_) {}
   Guard& operator=(Guard&& other) noexcept {
     if (this != &other) {
-      if (lock_ != nullptr) Drop();
+      if (lock_ != nullptr) Drop(*lock_, owner_);
       lock_ = std::exchange(other.lock_, nullptr);
       owner_ = other.owner_;
     }
@@ -45,7 +45,7 @@ class [[nodiscard]] Guard final {
   // Destroying it in a thread of this process other than the one that acquired it is a broken invariant: that thread still has
   // the lock in its list, and only it can take it out. The process ends and says so.
   ~Guard() {
-    if (lock_ != nullptr) Drop();
+    if (lock_ != nullptr) Drop(*lock_, owner_);
   }
 
   // Releases now rather than at the end of the scope.
@@ -72,13 +72,8 @@ class [[nodiscard]] Guard final {
 
   bool OwnedBy(const sync_internal::Thread& self) const { return (owner_ & ~kOwnerDied) == self.serial; }
 
-  // REQUIRES: held().
-  void Drop() {
-    sync_internal::Thread& self = sync_internal::ThisThread();
-    if (__builtin_expect(!OwnedBy(self), 0)) return CheckThatForked(owner_, self);
-    sync_internal::ReleaseOne(self, *std::exchange(lock_, nullptr));
-  }
-  __attribute__((noinline, cold)) static void CheckThatForked(uint64_t owner, const sync_internal::Thread& self);
+  // Releases `lock`, acquired by `owner`. By value, so that a guard that is in nobody's way can stay in registers.
+  static void Drop(sync_internal::RobustWord& lock, uint64_t owner);
 
   sync_internal::RobustWord* lock_;  // null: not held
   uint64_t owner_;                   // the serial of the thread that acquired it, and kOwnerDied
