@@ -404,6 +404,7 @@ std::vector<Work> LockWorks(const Settings& settings) {
     works.push_back(
         {.name = absl::StrCat("Lock, ", processes, " processes hammering, on 2 CPUs"),
          .quantity = Quantity::kRate,
+         .slices = kSlices,
          .ours = HammeredSection<OurLock>(settings, processes),
          .peers = {{"pthread robust", 1.5, HammeredSection<RobustMutex>(settings, processes)},
                    {"Boost interprocess_mutex", std::nullopt, HammeredSection<BoostMutex>(settings, processes)}}});
@@ -442,18 +443,21 @@ std::vector<Work> OtherWorks(const Settings& settings) {
     works.push_back(
         {.name = Named("Semaphore, blocking round trip", placement),
          .quantity = Quantity::kTime,
+         .slices = kSlices,
          .ours = PermitRoundTrip<OurSemaphore>(settings, placement),
          .peers = {{"POSIX semaphore", 1.1, PermitRoundTrip<PosixSemaphore>(settings, placement)},
                    {"a bare sleep on 2 words", std::nullopt, PermitRoundTrip<BareSleepOnTwoWords>(settings, placement)}}});
     works.push_back(
         {.name = Named("Event, blocking round trip", placement),
          .quantity = Quantity::kTime,
+         .slices = kSlices,
          .ours = EventRoundTrip<OurEvent>(settings, placement),
          .peers = {{"pthread mutex + condition", std::nullopt, EventRoundTrip<PthreadEvent>(settings, placement)}}});
     for (const int parties : {2, 4}) {
       works.push_back(
           {.name = Named(absl::StrCat("Barrier, cycle of ", parties).c_str(), placement),
            .quantity = Quantity::kTime,
+           .slices = kSlices,
            .ours = BarrierCycle<OurBarrier>(settings, placement, parties),
            .peers = {{"pthread barrier", std::nullopt, BarrierCycle<PthreadBarrier>(settings, placement, parties)}}});
     }
