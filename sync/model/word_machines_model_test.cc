@@ -26,6 +26,7 @@ enum class Bug {
   kWakeOne,              // a notification wakes one
   kSlotsNotCompared,     // a barrier's sleeper looks at the others' slots, but the kernel does not
   kArrivalAfterCount,    // a barrier's party says in which cycle it came after it was counted
+  kNothingPending,       // a sleeper's list_op_pending is empty
   kWakeNotRepeated,      // a barrier's woken sleeper does not wake again for a dead one
 };
 
@@ -44,6 +45,7 @@ const char* Name(Bug bug) {
                                            "wake one",
                                            "slots not compared",
                                            "arrival after count",
+                                           "nothing pending asleep",
                                            "wake not repeated"};
   return kNames[static_cast<int>(bug)];
 }
@@ -97,7 +99,9 @@ struct LockMachine {
         }
         break;
       case 4:  // SetPending(beacon)
-        step.Go(5, [&](State&, Party& next) { next.pending = bug == Bug::kPendingIsTheWord ? kWord : kBeacon; });
+        step.Go(5, [&](State&, Party& next) {
+          next.pending = bug == Bug::kPendingIsTheWord ? kWord : bug == Bug::kNothingPending ? kNothing : kBeacon;
+        });
         break;
       case 5:
         step.Queue(first, compares(first), expected(first), 7, 6);
@@ -221,7 +225,9 @@ struct PermitsMachine {
     const auto compares = [&](int which) { return which == kBeacon || bug != Bug::kNoRecheck; };
     switch (me.pc) {
       case 0:
-        step.Go(1, [&](State&, Party& next) { next.pending = tries ? kNothing : static_cast<int8_t>(kBeacon); });
+        step.Go(1, [&](State&, Party& next) {
+          next.pending = tries || bug == Bug::kNothingPending ? kNothing : static_cast<int8_t>(kBeacon);
+        });
         break;
       case 1:
         if ((word & kCount) == 0 && tries) {
@@ -791,7 +797,7 @@ TEST(LockModelTest, SeededBugsAreFound) {
     ExpectFound("lock", bug, ExploreLock(bug, 3, 1, 2));
   }
   // A thief is needed: a fourth party, or one that comes again.
-  for (const Bug bug : {Bug::kStoreThenWake, Bug::kPendingIsTheWord, Bug::kStateBeforeBeacon}) {
+  for (const Bug bug : {Bug::kStoreThenWake, Bug::kPendingIsTheWord, Bug::kNothingPending, Bug::kStateBeforeBeacon}) {
     Result result = ExploreLock(bug, 4, 1, 1);
     if (!result.found()) result = ExploreLock(bug, 3, 2, 2);
     ExpectFound("lock", bug, result);
@@ -806,7 +812,7 @@ TEST(PermitsModelTest, NobodyHangsBesideAPermit) {
 
 TEST(PermitsModelTest, SeededBugsAreFound) {
   for (const Bug bug : {Bug::kNoRecheck, Bug::kWakeBeforeStore, Bug::kPendingClearedEarly, Bug::kNoBaton,
-                        Bug::kWaitersForgotten, Bug::kStateBeforeBeacon}) {
+                        Bug::kWaitersForgotten, Bug::kNothingPending, Bug::kStateBeforeBeacon}) {
     Result result = ExplorePermits(bug, 3, 2, 1, 1, 2, false);
     if (!result.found()) result = ExplorePermits(bug, 3, 1, 2, 2, 2, false);
     ExpectFound("semaphore", bug, result);

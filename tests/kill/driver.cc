@@ -25,7 +25,7 @@ namespace shoal::tests {
 namespace {
 
 constexpr long kTrapFlag = 0x100;
-constexpr int64_t kPairs = 200;  // of an instruction of the victim and one of another party, when every k is taken
+constexpr int64_t kPairs = 1000;  // of an instruction of the victim and one of another party, when every k is taken
 
 // ---- stepping: this part runs in the victim ---------------------------------------------------------------------------------
 
@@ -353,15 +353,17 @@ class Chooser {
  public:
   explicit Chooser(const Points& points) : points_(points), random_(points.seed) {}
 
-  bool Takes(int64_t estimate) { return points_.sample == 0 || TakesSome(points_.sample, estimate); }
-  bool TakesPair(int64_t estimate) { return TakesSome(points_.sample == 0 ? kPairs : points_.sample, estimate); }
+  bool Takes(int64_t length) { return points_.sample == 0 || Below(length) < points_.sample; }
+  // How many pairs with one k, so that all k together make about as many as are wanted.
+  int64_t PairsAt(int64_t length) {
+    const int64_t wanted = points_.sample == 0 ? kPairs : points_.sample;
+    return wanted / length + (Below(length) < wanted % length ? 1 : 0);
+  }
   int64_t Below(int64_t bound) {
     return static_cast<int64_t>(random_() % static_cast<uint64_t>(std::max<int64_t>(bound, 1)));
   }
 
  private:
-  bool TakesSome(int64_t some, int64_t of) { return Below(of) < some; }
-
   Points points_;
   std::mt19937_64 random_;
 };
@@ -431,12 +433,13 @@ Tally KillAtEveryInstruction(const Operation& operation, const Points& points) {
       fcntl(fds[0], F_SETFL, 0);
     }
     // Pairs of k and j: a sample, for there are a hundred thousand of each operation.
-    if (operation.pause_first_sleeper && chooser.TakesPair(length)) {
+    const int64_t pairs = chooser.PairsAt(length);
+    for (int64_t i = 0; operation.pause_first_sleeper && i < pairs; ++i) {
       const int64_t j = chooser.Below(paused_bound);
       const Reached reached = OneDeath(operation, shared, gate).Run(Kind::kPaused, k, j, tally);
       if (reached.second_ended_before) paused_bound = std::min(paused_bound, std::max<int64_t>(j, 64));
     }
-    if (operation.kill_rescuer_too && chooser.TakesPair(length)) {
+    for (int64_t i = 0; operation.kill_rescuer_too && i < pairs; ++i) {
       const int64_t j = chooser.Below(rescuer_bound);
       const Reached reached = OneDeath(operation, shared, gate).Run(Kind::kRescuerToo, k, j, tally);
       if (reached.second_ended_before) rescuer_bound = std::min(rescuer_bound, std::max<int64_t>(j, 64));

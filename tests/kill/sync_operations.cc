@@ -136,6 +136,31 @@ void GoAndSection(Room& room) {
   Section<L>(room);
 }
 
+// A thread's list with more than one entry in it, ours and one of glibc's, which goes in the middle.
+void TakeMutex(Room& room) {
+  if (pthread_mutex_lock(&room.mutex) == EOWNERDEAD) pthread_mutex_consistent(&room.mutex);
+}
+void TakeAndGiveMutex(Room& room) {
+  TakeMutex(room);
+  pthread_mutex_unlock(&room.mutex);
+}
+void SectionAmongOthers(Room& room) {
+  absl::StatusOr<Guard> below = room.rlock.Acquire();
+  TakeMutex(room);
+  absl::StatusOr<Guard> above = room.lock.Acquire();
+  SHOAL_CHECK(below.ok() && above.ok(), "a lock can be acquired");
+  Change(room, *above);
+  pthread_mutex_unlock(&room.mutex);
+  (void)below->Release();
+}
+// Whatever the dead one held is there to be taken, by whoever comes.
+Verdict AllAreFree(void* shared) {
+  Room& room = *static_cast<Room*>(shared);
+  const bool free = room.lock.TryAcquire().has_value() && room.rlock.TryAcquire().has_value();
+  const int taken = pthread_mutex_trylock(&room.mutex);
+  return free && (taken == 0 || taken == EOWNERDEAD) ? Verdict::kFine : Verdict::kLeaked;
+}
+
 template <class L>
 std::function<void(void*, const Gate&)> Thief() {
   return [](void* shared, const Gate& gate) {
@@ -543,12 +568,13 @@ void AddBarrierOperations(std::vector<Operation>& operations) {
 
 // ---- what must be found ------------------------------------------------------------------------------------------------------
 
-void TakeMutex(Room& room) {
-  if (pthread_mutex_lock(&room.mutex) == EOWNERDEAD) pthread_mutex_consistent(&room.mutex);
-}
-void TakeAndGiveMutex(Room& room) {
-  TakeMutex(room);
-  pthread_mutex_unlock(&room.mutex);
+void MakeMutex(Room& room) {
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  pthread_mutex_init(&room.mutex, &attributes);
+  pthread_mutexattr_destroy(&attributes);
 }
 
 }  // namespace
@@ -567,6 +593,21 @@ std::vector<Operation> SyncOperations() {
     operation.body = On(GiveItBackTwice);
     operations.push_back(operation);
   }
+  {
+    Operation operation = OperationOn<Room>("Lock, RLock, pthread robust mutex: acquire, release");
+    operation.warm = [] {
+      Warm();
+      static Room& own = *new Room;
+      MakeMutex(own);
+      SectionAmongOthers(own);
+    };
+    operation.setup = [](void* shared) { MakeMutex(*new (shared) Room); };
+    operation.body = On(SectionAmongOthers);
+    operation.rescuer = On(SectionAmongOthers);
+    operation.kill_rescuer_too = true;
+    operation.check = AllAreFree;
+    operations.push_back(operation);
+  }
   AddEventOperations(operations);
   AddSemaphoreOperations<Semaphore>("Semaphore", operations);
   AddSemaphoreOperations<BoundedSemaphore>("BoundedSemaphore", operations);
@@ -579,15 +620,7 @@ std::vector<Operation> SyncOperationsThatHang() {
   std::vector<Operation> operations;
   {
     Operation operation = OperationOn<Room>("pthread robust mutex unlock, 1 sleeper, a thief");
-    operation.setup = [](void* shared) {
-      Room& room = *new (shared) Room;
-      pthread_mutexattr_t attributes;
-      pthread_mutexattr_init(&attributes);
-      pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
-      pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
-      pthread_mutex_init(&room.mutex, &attributes);
-      pthread_mutexattr_destroy(&attributes);
-    };
+    operation.setup = [](void* shared) { MakeMutex(*new (shared) Room); };
     operation.prepare = On(TakeMutex);
     operation.sleepers = {On(TakeAndGiveMutex)};
     operation.body = [](void* shared) { pthread_mutex_unlock(&static_cast<Room*>(shared)->mutex); };
