@@ -6,6 +6,16 @@
 //  bit 0 set for a priority-inheriting mutex; the word lies 32 bytes before it, the link back 8 bytes before it. Entries are
 //  added in front only, by us and by glibc, and taken out anywhere.
 //
+//  What a thread knows of its own part of it, in a private copy that no peer can scribble over:
+//
+//   only   entries      when_empty    meaning
+//   null   none         the head      none of ours is in the list; glibc's may be
+//    X     none         the head      X was put into the empty list; glibc's may have come in front of it since
+//   null   one or more  kNeverEmpty   ours are the entries, oldest first; glibc's may stand anywhere between them
+//
+//  The first becomes the second when the list is empty, and the third when it is not. The second becomes the third (Settle) when
+//  another of ours comes, or X goes while somebody is in front of it. The third becomes the first when the last of ours goes.
+//
 //  If the thread dies …                       the kernel …
 //   before Link's store to head.first           finds the word through list_op_pending
 //   after it                                    finds it in the list (and not twice: it skips the pending one)
