@@ -242,10 +242,12 @@ struct ElementOf {};
 template <class T, size_t n>
 struct ElementOf<T[n]> {
   using Type = T;
+  static constexpr size_t kCount = n;
 };
 template <class T, size_t n>
 struct ElementOf<std::array<T, n>> {
   using Type = T;
+  static constexpr size_t kCount = n;
 };
 
 template <class T, class... Outer>
