@@ -19,7 +19,7 @@
 #include "shoal/ipc/type_tree.h"
 #include "shoal/plugins/abi.h"
 #include "shoal/pool/messages.h"
-#include "shoal/pool/quiet_thread.h"
+#include "shoal/shm/quiet_thread.h"
 #include "shoal/pool/worker_program.h"
 #include "shoal/process/cpu_count.h"
 #include "shoal/sync/process_epoch.h"
@@ -135,8 +135,8 @@ absl::Status Engine::Start() {
     slots_.push_back(std::move(slot));
   }
   SHOAL_RETURN_IF_ERROR(keeper_.Start());
-  SHOAL_ASSIGN_OR_RETURN(background_thread_, QuietThread("shoal-pool", [this] { Background(); }));
-  SHOAL_ASSIGN_OR_RETURN(callback_thread_, QuietThread("shoal-callbacks", [this] { RunCallbacks(); }));
+  SHOAL_ASSIGN_OR_RETURN(background_thread_, shm_internal::QuietThread("shoal-pool", [this] { Background(); }));
+  SHOAL_ASSIGN_OR_RETURN(callback_thread_, shm_internal::QuietThread("shoal-callbacks", [this] { RunCallbacks(); }));
 
   // All at once: the first that is ready tells what the plug-ins offer.
   Locked([this] { StartWorkers(); });

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "shoal/pool/quiet_thread.h"
+#include "shoal/shm/quiet_thread.h"
 #include "shoal/sync/status.h"
 
 namespace shoal::pool_internal {
@@ -29,7 +29,7 @@ absl::Status Keeper::Start() {
   if (!stop_.valid()) return NoDescriptor();
   struct epoll_event event = {.events = EPOLLIN, .data = {.u64 = kStop}};
   if (epoll_ctl(watched_.get(), EPOLL_CTL_ADD, stop_.get(), &event) != 0) return NoDescriptor();
-  SHOAL_ASSIGN_OR_RETURN(thread_, QuietThread("shoal-keeper", [this] { Run(); }));
+  SHOAL_ASSIGN_OR_RETURN(thread_, shm_internal::QuietThread("shoal-keeper", [this] { Run(); }));
   return absl::OkStatus();
 }
 

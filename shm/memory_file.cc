@@ -30,22 +30,13 @@ absl::Status OutOfMemory(int error, absl::string_view what) {
 constexpr unsigned kMayBeExecuted = 0x10;  // MFD_EXEC
 
 absl::StatusOr<UniqueFd> CreateFile(std::string_view name, size_t size_bytes, unsigned flags) {
-  // Beyond this limit ftruncate(2) and write(2) would raise SIGXFSZ.
-  struct rlimit limit;
-  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && size_bytes > limit.rlim_cur) {
-    return MakeStatus(
-        absl::StatusCode::kResourceExhausted,
-        absl::StrCat("a shared memory file of ", size_bytes, " bytes is wanted; RLIMIT_FSIZE allows ", limit.rlim_cur));
-  }
   const std::string c_name(name);
   UniqueFd file(memfd_create(c_name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | flags));
   if (!file.valid() && errno == EINVAL && flags != 0) {
     file = UniqueFd(memfd_create(c_name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
   }
   if (!file.valid()) return ErrnoStatus(errno, "cannot make a memory file");
-  if (ftruncate(file.get(), static_cast<off_t>(size_bytes)) != 0) {
-    return ErrnoStatus(errno, absl::StrCat("cannot give a memory file ", size_bytes, " bytes"));
-  }
+  SHOAL_RETURN_IF_ERROR(SetSize(file, size_bytes));
   return file;
 }
 
@@ -65,6 +56,20 @@ absl::StatusOr<UniqueFd> CreateProgramFile(std::string_view name, std::span<cons
     program = program.subspan(static_cast<size_t>(written));
   }
   return file;
+}
+
+absl::Status SetSize(const UniqueFd& file, size_t size_bytes) {
+  // Beyond this limit ftruncate(2) and write(2) would raise SIGXFSZ.
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && size_bytes > limit.rlim_cur) {
+    return MakeStatus(
+        absl::StatusCode::kResourceExhausted,
+        absl::StrCat("a shared memory file of ", size_bytes, " bytes is wanted; RLIMIT_FSIZE allows ", limit.rlim_cur));
+  }
+  if (ftruncate(file.get(), static_cast<off_t>(size_bytes)) != 0) {
+    return ErrnoStatus(errno, absl::StrCat("cannot give a memory file ", size_bytes, " bytes"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status SealSize(const UniqueFd& file) {

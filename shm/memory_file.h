@@ -22,6 +22,9 @@ absl::StatusOr<UniqueFd> CreateMemoryFile(std::string_view name, size_t size_byt
 // The same for a program: it has the bytes `program`, and may be executed.
 absl::StatusOr<UniqueFd> CreateProgramFile(std::string_view name, std::span<const std::byte> program);
 
+// Gives the file `size_bytes` bytes. Errors: ResourceExhausted.
+absl::Status SetSize(const UniqueFd& file, size_t size_bytes);
+
 // Forbids that the file ever shrinks (so that no mapping of it can meet SIGBUS) and that seals change.
 absl::Status SealSize(const UniqueFd& file);
 

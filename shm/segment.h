@@ -3,18 +3,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "shoal/shm/memory_file.h"
+#include "shoal/shm/attachment.h"
 #include "shoal/shm/unique_fd.h"
 #include "shoal/sync/futex.h"
 
 namespace shoal {
 
 struct SegmentOptions {
-  size_t limit_bytes = size_t{64} << 20;  // address space; memory is used only for what has been allocated
+  size_t limit_bytes = size_t{64} << 20;  // for objects; address space only: memory is used for what has been allocated
 };
 
 // A region of memory that several processes share. It grows up to its limit without moving; offsets, not addresses, are the
@@ -61,21 +63,19 @@ class Segment {
   sync_internal::FutexWord& deaths() const;
 
   // The descriptor a child must inherit to attach.
-  int fd() const { return file_.get(); }
-  size_t limit_bytes() const { return mapping_.bytes().size(); }
-  size_t used_bytes() const;
+  int fd() const { return attachment_->file().get(); }
+  // For objects, as asked for and rounded up to pages of 16 KiB.
+  size_t limit_bytes() const { return attachment_->pages() * shm_internal::kHeapPageBytes; }
+  // What has been allocated, as far as is known: exact while nobody is in a call.
+  size_t used_bytes() const { return attachment_->heap().Usage().allocated_bytes; }
 
   // Children made by fork() from now on do not have this process's mapping.
-  absl::Status KeepFromForkedChildren() { return mapping_.KeepFromForkedChildren(); }
+  absl::Status KeepFromForkedChildren() { return attachment_->mapping().KeepFromForkedChildren(); }
 
  private:
-  struct Header;
-  Segment(shm_internal::UniqueFd file, shm_internal::Mapping mapping)
-      : file_(std::move(file)), mapping_(std::move(mapping)) {}
-  Header& header() const;
+  explicit Segment(std::shared_ptr<shm_internal::Attachment> attachment) : attachment_(std::move(attachment)) {}
 
-  shm_internal::UniqueFd file_;
-  shm_internal::Mapping mapping_;
+  std::shared_ptr<shm_internal::Attachment> attachment_;
 };
 
 }  // namespace shoal

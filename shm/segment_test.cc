@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -64,12 +65,12 @@ TEST(SegmentTest, AllocationsAreAlignedZeroFilledAndDisjointAlsoWhenTwoMappingsA
 }
 
 TEST(SegmentTest, AFullSegmentSaysSoWithTheNumbersAndStaysUsable) {
-  auto segment = Segment::Create({.limit_bytes = 8192});
+  auto segment = Segment::Create({.limit_bytes = 32768});
   ASSERT_TRUE(segment.ok());
   const auto refused = segment->Allocate(1 << 20, 8);
   EXPECT_EQ(refused.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_TRUE(MadeByShoal(refused.status()));
-  EXPECT_NE(refused.status().message().find("of 8192"), absl::string_view::npos) << refused.status();
+  EXPECT_NE(refused.status().message().find("of 32768"), absl::string_view::npos) << refused.status();
   EXPECT_TRUE(segment->Allocate(1024, 8).ok());
 }
 
@@ -77,9 +78,13 @@ TEST(SegmentTest, OffsetsOutsideTheSegmentAndMisalignedOnesGiveNothing) {
   auto segment = Segment::Create({.limit_bytes = 8192});
   ASSERT_TRUE(segment.ok());
   EXPECT_EQ(segment->At<uint64_t>(0), nullptr);  // the header is not for users
-  EXPECT_EQ(segment->At<uint64_t>(8192), nullptr);
-  EXPECT_EQ(segment->At<uint64_t>(8190), nullptr);
-  EXPECT_EQ(segment->At<uint64_t>(4097), nullptr);
+  struct stat file;
+  ASSERT_EQ(fstat(segment->fd(), &file), 0);
+  const auto end = static_cast<size_t>(file.st_size);
+  EXPECT_NE(segment->At<uint64_t>(end - 8), nullptr);
+  EXPECT_EQ(segment->At<uint64_t>(end), nullptr);
+  EXPECT_EQ(segment->At<uint64_t>(end - 7), nullptr);
+  EXPECT_EQ(segment->At<uint64_t>(end - 17), nullptr);
   EXPECT_EQ(segment->At<uint64_t>(~size_t{0}), nullptr);
 }
 
@@ -102,15 +107,17 @@ TEST(SegmentTest, EveryFlippedBitOfTheHeaderIsAStatusOrASegmentThatStillWorks) {
   auto segment = Segment::Create({.limit_bytes = 8192});
   ASSERT_TRUE(segment.ok());
   const UniqueFd file = Duplicate(*segment);
-  auto bytes = Mapping::OfFile(file, 8192);
+  struct stat found;
+  ASSERT_EQ(fstat(file.get(), &found), 0);
+  auto bytes = Mapping::OfFile(file, static_cast<size_t>(found.st_size));
   ASSERT_TRUE(bytes.ok());
-  for (size_t bit = 0; bit < 64 * 8; ++bit) {
+  for (size_t bit = 0; bit < 128 * 8; ++bit) {
     bytes->bytes()[bit / 8] ^= std::byte(1u << (bit % 8));
     const auto attached = Segment::Attach(Duplicate(*segment));
     if (attached.ok()) {
       const auto offset = attached->Allocate(8, 8);  // `used` may be wrong now: an error, or bytes inside the mapping
       if (offset.ok()) {
-        EXPECT_LE(*offset + 8, 8192u);
+        EXPECT_LE(*offset + 8, static_cast<size_t>(found.st_size));
       }
     }
     bytes->bytes()[bit / 8] ^= std::byte(1u << (bit % 8));

@@ -1,5 +1,5 @@
-#ifndef SHOAL_POOL_QUIET_THREAD_H_
-#define SHOAL_POOL_QUIET_THREAD_H_
+#ifndef SHOAL_SHM_QUIET_THREAD_H_
+#define SHOAL_SHM_QUIET_THREAD_H_
 
 #include <pthread.h>
 #include <signal.h>
@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "shoal/sync/status.h"
 
-namespace shoal::pool_internal {
+namespace shoal::shm_internal {
 
 // A thread of the library's own: it takes no signals, so that a program's handlers run on the program's threads.
 // `name` has at most 15 characters. Errors: ResourceExhausted: the system has no thread to give.
@@ -30,12 +30,12 @@ absl::StatusOr<std::thread> QuietThread(const char* name, Body body) {
   }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (!thread.joinable()) {
-    return sync_internal::MakeStatus(absl::StatusCode::kResourceExhausted, "the system has no thread for a pool");
+    return sync_internal::MakeStatus(absl::StatusCode::kResourceExhausted, "the system has no thread left");
   }
   pthread_setname_np(thread.native_handle(), name);
   return thread;
 }
 
-}  // namespace shoal::pool_internal
+}  // namespace shoal::shm_internal
 
-#endif  // SHOAL_POOL_QUIET_THREAD_H_
+#endif  // SHOAL_SHM_QUIET_THREAD_H_

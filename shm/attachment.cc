@@ -1,0 +1,184 @@
+#include "shoal/shm/attachment.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include <mutex>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "shoal/sync/process_epoch.h"
+#include "shoal/sync/status.h"
+
+//  EDGE segment.birth: Make writes the header and then hands out the descriptor; inheriting or receiving a descriptor is the edge.
+//  `magic` is stored last, so that a creator that died half-way left no valid segment behind.
+
+namespace shoal::shm_internal {
+namespace {
+
+using sync_internal::ErrnoStatus;
+using sync_internal::MakeStatus;
+
+constexpr uint64_t kMagic = 0x31'30'6c'61'6f'68'73'00;  // "\0shoal01", little-endian
+constexpr uint32_t kFormatVersion = 2;
+
+// Two builds whose structs differ do not understand each other's segments.
+constexpr uint64_t LayoutSignature() {
+  uint64_t signature = 0xcbf29ce484222325;  // FNV-1a
+  for (const uint64_t number : {sizeof(SegmentHeader), sizeof(ParticipantSlot), sizeof(ThreadSlot), sizeof(HeapShared),
+                                size_t{kMaxParticipants}, size_t{kMaxThreads}, size_t{kMaxLocks}, kHeapPageBytes,
+                                offsetof(SegmentHeader, deaths), offsetof(SegmentHeader, heap), offsetof(ThreadSlot, head)}) {
+    signature = (signature ^ number) * 0x100000001b3;
+  }
+  return signature;
+}
+
+absl::StatusOr<PidNamespace> OwnPidNamespace() {
+  struct stat found;
+  if (stat("/proc/self/ns/pid", &found) != 0) {
+    return MakeStatus(absl::StatusCode::kUnimplemented, "shared segments need /proc, which is not mounted here");
+  }
+  return PidNamespace{found.st_dev, found.st_ino};
+}
+
+// Which addresses of this process are shared. A fork copies it while nobody changes it.
+struct Registry {
+  std::mutex mutex;
+  std::vector<std::weak_ptr<Attachment>> attachments;
+
+  static Registry& Of() {
+    static Registry* const registry = [] {
+      auto* const made = new Registry;
+      pthread_atfork([] { Of().mutex.lock(); }, [] { Of().mutex.unlock(); }, [] { Of().mutex.unlock(); });
+      return made;
+    }();
+    return *registry;
+  }
+};
+
+std::shared_ptr<Attachment> Register(std::shared_ptr<Attachment> attachment) {
+  Registry& registry = Registry::Of();
+  const std::lock_guard lock(registry.mutex);
+  std::erase_if(registry.attachments, [](const std::weak_ptr<Attachment>& known) { return known.expired(); });
+  registry.attachments.push_back(attachment);
+  return attachment;
+}
+
+}  // namespace
+
+Attachment::Attachment(UniqueFd file, Mapping mapping, size_t pages)
+    : file_(std::move(file)),
+      mapping_(std::move(mapping)),
+      pages_(pages),
+      areas_(Areas::OfPages(pages)) {}
+
+absl::Status Attachment::OpenHeap() {
+  const HeapLayout layout = {.table_offset = areas_.page_table, .area_offset = areas_.first_page, .page_count = pages_};
+  SHOAL_ASSIGN_OR_RETURN(heap_, Heap::Over(mapping_.bytes(), header().heap, layout, [this](size_t offset, size_t bytes) {
+    return ReservePages(offset, bytes);
+  }));
+  return absl::OkStatus();
+}
+
+Attachment::~Attachment() = default;
+
+// Pages, and the part of the page table that speaks of them and of the page behind them.
+absl::Status Attachment::ReservePages(uint64_t offset, uint64_t bytes) {
+  const uint64_t first = (offset - areas_.first_page) / kHeapPageBytes;
+  const uint64_t behind = (offset + bytes - areas_.first_page) / kHeapPageBytes;
+  SHOAL_RETURN_IF_ERROR(
+      ReserveMemory(file_, areas_.page_table + first * sizeof(uint64_t), (behind - first + 1) * sizeof(uint64_t)));
+  return ReserveMemory(file_, offset, bytes);
+}
+
+std::shared_ptr<Attachment> Attachment::Of(const void* address) {
+  Registry& registry = Registry::Of();
+  const std::lock_guard lock(registry.mutex);
+  for (const std::weak_ptr<Attachment>& known : registry.attachments) {
+    if (std::shared_ptr<Attachment> attachment = known.lock(); attachment != nullptr && attachment->Contains(address, 1)) {
+      return attachment;
+    }
+  }
+  return nullptr;
+}
+
+absl::StatusOr<std::shared_ptr<Attachment>> Attachment::Make(UniqueFd file, size_t pages) {
+  SHOAL_ASSIGN_OR_RETURN(const PidNamespace own_namespace, OwnPidNamespace());
+  const Areas areas = Areas::OfPages(pages);
+  SHOAL_RETURN_IF_ERROR(SetSize(file, areas.file_bytes));
+  SHOAL_RETURN_IF_ERROR(ReserveMemory(file, 0, areas.page_table + sizeof(uint64_t)));
+  SHOAL_ASSIGN_OR_RETURN(Mapping mapping, Mapping::OfFile(file, areas.file_bytes));
+  SegmentHeader* const header = new (mapping.bytes().data()) SegmentHeader{};
+  header->format_version = kFormatVersion;
+  header->header_bytes = sizeof(SegmentHeader);
+  header->layout_signature = LayoutSignature();
+  header->file_bytes = areas.file_bytes;
+  header->pages = pages;
+  header->pid_namespace = own_namespace;
+  auto attachment = std::make_shared<Attachment>(std::move(file), std::move(mapping), pages);
+  SHOAL_RETURN_IF_ERROR(attachment->OpenHeap());
+  header->magic.store(kMagic, std::memory_order_release);  // segment.birth (release)
+  return Register(std::move(attachment));
+}
+
+absl::StatusOr<std::shared_ptr<Attachment>> Attachment::Attach(UniqueFd file) {
+  struct stat found;
+  if (fstat(file.get(), &found) != 0) return ErrnoStatus(errno, "cannot attach to a segment");
+  const size_t size = static_cast<size_t>(found.st_size);
+  if (!S_ISREG(found.st_mode) || size < Areas::OfPages(1).file_bytes) {
+    return MakeStatus(absl::StatusCode::kDataLoss, absl::StrCat("not a shoal segment: a file of ", size, " bytes"));
+  }
+  SHOAL_ASSIGN_OR_RETURN(Mapping mapping, Mapping::OfFile(file, size));
+  const auto& header = *reinterpret_cast<const SegmentHeader*>(mapping.bytes().data());
+  if (header.magic.load(std::memory_order_acquire) != kMagic) {  // segment.birth (acquire)
+    return MakeStatus(absl::StatusCode::kDataLoss, "not a shoal segment: it does not begin with the magic number");
+  }
+  if (header.format_version != kFormatVersion || header.header_bytes != sizeof(SegmentHeader) ||
+      header.layout_signature != LayoutSignature()) {
+    return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                      absl::StrCat("the segment has format ", header.format_version, " with a header of ",
+                                   header.header_bytes, " bytes and signature ", header.layout_signature,
+                                   "; this build reads format ", kFormatVersion, " with a header of ",
+                                   sizeof(SegmentHeader), " bytes and signature ", LayoutSignature()));
+  }
+  const uint64_t pages = header.pages;
+  if (pages == 0 || pages > size / kHeapPageBytes || Areas::OfPages(pages).file_bytes != size || header.file_bytes != size) {
+    return MakeStatus(absl::StatusCode::kDataLoss, absl::StrCat("the segment says it has ", pages, " pages and ",
+                                                                header.file_bytes, " bytes; its file has ", size));
+  }
+  SHOAL_ASSIGN_OR_RETURN(const PidNamespace own_namespace, OwnPidNamespace());
+  if (header.pid_namespace != own_namespace) {
+    return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                      "the segment was made in another pid namespace, where thread ids mean something else");
+  }
+  auto attachment = std::make_shared<Attachment>(std::move(file), std::move(mapping), pages);
+  SHOAL_RETURN_IF_ERROR(attachment->OpenHeap());
+  return Register(std::move(attachment));
+}
+
+uint64_t Attachment::process_number() {
+  const uint32_t epoch = sync_internal::ProcessEpoch();
+  if (process_epoch_.load(std::memory_order_acquire) != epoch) {  // attachment.number (acquire)
+    static std::mutex mutex;
+    const std::lock_guard lock(mutex);
+    if (process_epoch_.load(std::memory_order_relaxed) != epoch) {  // relaxed: guarded by the mutex
+      // relaxed, both: a number; only uniqueness is wanted
+      process_number_.store(header().processes.fetch_add(1, std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+      process_epoch_.store(epoch, std::memory_order_release);  // attachment.number (release)
+    }
+  }
+  return process_number_.load(std::memory_order_relaxed);  // relaxed: ordered by the epoch
+}
+
+std::span<ParticipantSlot> Attachment::participants() const {
+  return {reinterpret_cast<ParticipantSlot*>(base() + Areas::kParticipantsAt), kMaxParticipants};
+}
+
+std::span<ThreadSlot> Attachment::threads() const {
+  return {reinterpret_cast<ThreadSlot*>(base() + Areas::kThreadsAt), kMaxThreads};
+}
+
+}  // namespace shoal::shm_internal

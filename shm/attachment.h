@@ -1,0 +1,81 @@
+#ifndef SHOAL_SHM_ATTACHMENT_H_
+#define SHOAL_SHM_ATTACHMENT_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shoal/shm/heap.h"
+#include "shoal/shm/layout.h"
+#include "shoal/shm/memory_file.h"
+#include "shoal/shm/unique_fd.h"
+#include "shoal/sync/robust_list.h"
+
+namespace shoal::shm_internal {
+
+// A segment as one process sees it: the file, the mapping, and where everything lies in it. Shared by all handles of this process;
+// the mapping lives until the last of them, and the last thread that has used it, are gone.
+//
+// Thread safety:   all calls may run concurrently.
+// Crash safety:    Make writes the magic number last: a file that is no complete segment is refused.
+class Attachment final {
+ public:
+  // Makes a segment with `pages` pages of heap in `file`, which has no bytes yet.
+  // Errors: ResourceExhausted, Unimplemented (no /proc).
+  static absl::StatusOr<std::shared_ptr<Attachment>> Make(UniqueFd file, size_t pages);
+
+  // The segment in `file`. Errors: DataLoss: no segment, or a damaged one; FailedPrecondition: another format, another pid
+  // namespace; ResourceExhausted.
+  static absl::StatusOr<std::shared_ptr<Attachment>> Attach(UniqueFd file);
+
+  // The segment that `address` lies in, or null: not shared memory of ours.
+  static std::shared_ptr<Attachment> Of(const void* address);
+
+  Attachment(UniqueFd file, Mapping mapping, size_t pages);
+  ~Attachment();
+  Attachment(const Attachment&) = delete;
+  Attachment& operator=(const Attachment&) = delete;
+
+  std::byte* base() const { return mapping_.bytes().data(); }
+  size_t size_bytes() const { return mapping_.bytes().size(); }
+  bool Contains(const void* address, size_t bytes) const {
+    const size_t offset = reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base());
+    return offset < size_bytes() && bytes <= size_bytes() - offset;
+  }
+  uint64_t OffsetOf(const void* address) const {
+    return reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base());
+  }
+
+  SegmentHeader& header() const { return *reinterpret_cast<SegmentHeader*>(base()); }
+  std::span<ParticipantSlot> participants() const;
+  std::span<ThreadSlot> threads() const;
+  const Heap& heap() const { return *heap_; }
+  const Areas& areas() const { return areas_; }
+  size_t pages() const { return pages_; }
+  // This process's number among all that ever attached; a forked child has another one than its parent.
+  uint64_t process_number();
+
+  const UniqueFd& file() const { return file_; }
+  Mapping& mapping() { return mapping_; }
+
+ private:
+  absl::Status OpenHeap();
+  absl::Status ReservePages(uint64_t offset, uint64_t bytes);
+
+  UniqueFd file_;
+  Mapping mapping_;
+  size_t pages_;
+  Areas areas_;
+  std::atomic<uint64_t> process_number_{0};
+  std::atomic<uint32_t> process_epoch_{sync_internal::kNoEpoch};  // in which the number is this process's
+  std::optional<Heap> heap_;  // made once, by Make or Attach
+};
+
+}  // namespace shoal::shm_internal
+
+#endif  // SHOAL_SHM_ATTACHMENT_H_

@@ -1,0 +1,145 @@
+#ifndef SHOAL_SHM_MUTEX_H_
+#define SHOAL_SHM_MUTEX_H_
+
+#include <cstddef>
+#include <concepts>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "shoal/shm/section_guard.h"
+#include "shoal/shm/shareable.h"
+#include "shoal/shm/with_result.h"
+#include "shoal/sync/robust_list.h"
+#include "shoal/sync/robust_lock.h"
+#include "shoal/sync/status.h"
+
+namespace shoal {
+
+template <Shareable T>
+class Mutex;
+
+// The right to change what a Mutex owns, inside one failure-atomic section: all that is changed, in the object and in the containers
+// reached from it, happens when the guard is released, or not at all.
+//
+// Thread safety:   belongs to the thread that locked.
+// Process safety:  lies in its owner's memory only. In a child made by fork the parent's guards are dead.
+// Crash safety:    killed at any instruction, the next owner finds the object as of the last commit, and recovered() says so.
+//                  Only what is reached from the object rolls back: a message sent or a file written from inside stays.
+// Ownership:       releasing it commits; if an exception that was not in flight at Lock is in flight, it rolls back. An early return
+//                  commits what there is: Mutex::With rolls back on a status.
+// Errors:          destroying it in another thread than the one that locked ends the process.
+template <Shareable T>
+class [[nodiscard]] MutexGuard final {
+ public:
+  T& operator*() const { return *object_; }
+  T* operator->() const { return object_; }
+
+  // The last holder died inside its section, which has been undone.
+  bool recovered() const { return guard_.recovered(); }
+
+  // Takes back what this section has changed. The mutex stays locked, and the object may be changed again.
+  void Rollback() { guard_.Rollback(); }
+
+  // Commits and unlocks now rather than at the end of the scope. The object must not be used any more.
+  void Release() { guard_.End(); }
+  bool held() const { return guard_.held(); }
+
+ private:
+  friend class Mutex<T>;
+  MutexGuard(shm_internal::SectionGuard guard, T& object) : guard_(std::move(guard)), object_(&object) {}
+
+  shm_internal::SectionGuard guard_;
+  T* object_;
+};
+
+// Owns a T that threads of any processes change, one at a time, in failure-atomic sections.
+//
+//   struct Account { int64_t balance; int64_t transfers; };
+//   SHOAL_ASSIGN_OR_RETURN(Shared<Mutex<Account>> account, segment.New<Mutex<Account>>());
+//   SHOAL_ASSIGN_OR_RETURN(MutexGuard<Account> guard, account->Lock());
+//   guard->balance -= 5;
+//   guard->transfers += 1;  // killed between the two, neither has happened
+//
+// Thread safety:   every call may run concurrently with every other. Not for signal handlers.
+// Process safety:  lies in a Segment; a T that must not be shared does not compile.
+// Crash safety:    a holder that dies in its section leaves the last committed state to the next one. The death of a sleeper or of
+//                  the one that wakes leaves nobody asleep.
+// Blocking:        Lock sleeps until the holder releases or dies. One section per thread: several mutexes are taken with LockAll.
+// Memory ordering: what the last holder did is visible to the next one.
+// Errors:          DeadlineExceeded; FailedPrecondition: this thread has a section open, or the mutex does not lie in a segment, or
+//                  the segment is another pid namespace's; ResourceExhausted: too many threads use the segment, or no memory for
+//                  the journal; DataLoss: the shared bytes make no sense.
+// Allocation:      a journal for each thread and segment, once; more where a section changes more than that holds.
+// Layout:          40 bytes, then T.
+template <Shareable T>
+class Mutex final {
+ public:
+  Mutex() : object_{} { static_assert(CheckGuardable<T>()); }
+  template <class First, class... Rest>
+    requires(!std::same_as<std::remove_cvref_t<First>, Mutex>)
+  explicit Mutex(First&& first, Rest&&... rest) : object_{std::forward<First>(first), std::forward<Rest>(rest)...} {
+    static_assert(CheckGuardable<T>());
+  }
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+
+  [[nodiscard]] absl::StatusOr<MutexGuard<T>> Lock(absl::Duration timeout = absl::InfiniteDuration()) {
+    auto guard = shm_internal::LockSection(lock_, &object_, sizeof(T), timeout);
+    if (__builtin_expect(!guard.ok(), 0)) return std::move(guard).status();
+    return MutexGuard<T>(*std::move(guard), object_);
+  }
+
+  // Locks if that needs no waiting; nullopt also wherever Lock has an error.
+  [[nodiscard]] std::optional<MutexGuard<T>> TryLock() {
+    auto guard = Lock(absl::ZeroDuration());
+    if (!guard.ok()) return std::nullopt;
+    return *std::move(guard);
+  }
+
+  // Locks, runs f(T&) and commits. Rolls back if `f` returns a status that is not OK, or throws.
+  // Returns what `f` returns, as a StatusOr; a Status where it returns one or nothing.
+  template <class F>
+  auto With(F&& f, absl::Duration timeout = absl::InfiniteDuration()) {
+    using R = std::invoke_result_t<F, T&>;
+    using Result = typename shm_internal::WithResult<R>::Type;
+    auto guard = Lock(timeout);
+    if (!guard.ok()) return Result(std::move(guard).status());
+    try {
+      if constexpr (std::is_void_v<R>) {
+        std::forward<F>(f)(**guard);
+        return absl::OkStatus();
+      } else {
+        Result result(std::forward<F>(f)(**guard));
+        if (!result.ok()) guard->guard_.RollbackAndEnd();
+        return result;
+      }
+    } catch (...) {  // pthread_exit comes this way too, and is no exception in flight
+      guard->guard_.RollbackAndEnd();
+      throw;
+    }
+  }
+
+  // Whether anybody holds it. It may have changed by the time the caller looks at the answer.
+  bool locked() const {
+    // relaxed: a hint; nothing may be concluded about the object
+    return !sync_internal::IsFree(lock_.word.load(std::memory_order_relaxed));
+  }
+
+ private:
+  sync_internal::RobustWord lock_ = {};
+  T object_;
+};
+
+template <class T>
+struct ShareableTraits<Mutex<T>> : SharedType<SharedKind::kConcurrent, T> {
+  static constexpr std::string_view kName = "Mutex";
+};
+
+}  // namespace shoal
+
+#endif  // SHOAL_SHM_MUTEX_H_

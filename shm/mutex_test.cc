@@ -1,0 +1,86 @@
+#include "shoal/shm/mutex.h"
+
+#include <memory>
+#include <new>
+
+#include "gtest/gtest.h"
+#include "shoal/shm/segment.h"
+
+namespace shoal {
+namespace {
+
+struct Pair {
+  int64_t left = 0;
+  int64_t right = 0;
+};
+
+class MutexTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto segment = Segment::Create({.limit_bytes = size_t{1} << 22});
+    ASSERT_TRUE(segment.ok()) << segment.status();
+    segment_ = std::make_unique<Segment>(*std::move(segment));
+    mutex_ = new (segment_->At<Mutex<Pair>>(segment_->Allocate(sizeof(Mutex<Pair>), 64).value())) Mutex<Pair>;
+  }
+  std::unique_ptr<Segment> segment_;
+  Mutex<Pair>* mutex_ = nullptr;
+};
+
+TEST_F(MutexTest, WhatASectionChangedIsThereForTheNext) {
+  {
+    auto guard = mutex_->Lock();
+    ASSERT_TRUE(guard.ok()) << guard.status();
+    (*guard)->left = 1;
+    EXPECT_TRUE(mutex_->locked());
+  }
+  EXPECT_FALSE(mutex_->locked());
+  auto guard = mutex_->Lock();
+  ASSERT_TRUE(guard.ok());
+  EXPECT_EQ((*guard)->left, 1);
+  EXPECT_FALSE(guard->recovered());
+}
+
+TEST_F(MutexTest, ARollbackBringsTheLastCommitBackAndKeepsTheLock) {
+  auto guard = mutex_->Lock();
+  ASSERT_TRUE(guard.ok());
+  (*guard)->left = 1;
+  guard->Rollback();
+  EXPECT_EQ((*guard)->left, 0);
+  EXPECT_TRUE(mutex_->locked());
+  (*guard)->right = 2;
+  guard->Release();
+  EXPECT_EQ(mutex_->With([](Pair& pair) { return pair.right; }).value(), 2);
+}
+
+TEST_F(MutexTest, AnExceptionOrABadStatusRollsBack) {
+  EXPECT_THROW(
+      {
+        auto guard = mutex_->Lock();
+        (*guard)->left = 1;
+        throw 5;
+      },
+      int);
+  EXPECT_EQ(mutex_->With([](Pair& pair) { return pair.left; }).value(), 0);
+  const absl::Status status = mutex_->With([](Pair& pair) {
+    pair.left = 7;
+    return absl::AbortedError("no");
+  });
+  EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
+  EXPECT_EQ(mutex_->With([](Pair& pair) { return pair.left; }).value(), 0);
+  EXPECT_FALSE(mutex_->locked());
+}
+
+TEST_F(MutexTest, ASecondSectionInAThreadIsRefused) {
+  auto guard = mutex_->Lock();
+  ASSERT_TRUE(guard.ok());
+  EXPECT_EQ(mutex_->Lock().status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_FALSE(mutex_->TryLock().has_value());
+}
+
+TEST_F(MutexTest, OutsideOfASegmentItRefuses) {
+  Mutex<Pair> local;
+  EXPECT_EQ(local.Lock().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+}  // namespace
+}  // namespace shoal

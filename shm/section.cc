@@ -1,0 +1,243 @@
+#include "shoal/shm/section.h"
+
+#include <cxxabi.h>
+
+#include <algorithm>
+#include <bit>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "shoal/shm/thread_slot.h"
+#include "shoal/sync/check.h"
+#include "shoal/sync/status.h"
+
+namespace shoal::shm_internal {
+
+using sync_internal::MakeStatus;
+using sync_internal::RobustWord;
+using sync_internal::Thread;
+
+constinit thread_local ThreadSections this_thread_sections;
+
+namespace {
+
+// The exceptions in flight in this thread: std::uncaught_exceptions() without its call. The struct is part of the Itanium C++ ABI.
+struct ExceptionGlobals {
+  void* caught;
+  unsigned uncaught;
+};
+
+// This thread's places in all segments it uses; gives them back when the thread ends.
+struct Places {
+  ~Places() {
+    // A forked child that never looked, or a thread that ends inside a section: what is there is not ours, or belongs to whoever
+    // undoes the section.
+    if (this_thread_sections.serial != sync_internal::ThisThread().serial || this_thread_sections.open != nullptr) Abandon();
+    this_thread_sections = {};
+  }
+  void Abandon() {
+    for (std::unique_ptr<Section>& section : sections) static_cast<void>(section.release());
+    sections.clear();
+  }
+  std::vector<std::unique_ptr<Section>> sections;
+};
+thread_local Places places;
+
+absl::Status OneAtATime() {
+  return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                    "this thread has a critical section open: take several mutexes at once with LockAll");
+}
+
+}  // namespace
+
+absl::Status NoOpenSection(const void* address) {
+  return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                    Attachment::Of(address) == nullptr
+                        ? "this object does not lie in a segment: it can be changed only inside a Mutex or RwLock there"
+                        : "no critical section of its segment is open in this thread: lock the Mutex or RwLock it lies in");
+}
+
+absl::StatusOr<Section*> SectionAt(const void* address) {
+  Thread& self = sync_internal::ThisThread();
+  ThreadSections& mine = this_thread_sections;
+  if (mine.serial != self.serial) {
+    places.Abandon();  // the parent's
+    mine = {.serial = self.serial,
+            .exceptions = &reinterpret_cast<const ExceptionGlobals*>(abi::__cxa_get_globals())->uncaught};
+  }
+  if (reinterpret_cast<uintptr_t>(address) - mine.base < mine.size) return mine.last;
+  Section* found = nullptr;
+  for (const std::unique_ptr<Section>& section : places.sections) {
+    if (section->attachment().Contains(address, 1)) found = section.get();
+  }
+  if (found == nullptr) {
+    std::shared_ptr<Attachment> attachment = Attachment::Of(address);
+    if (attachment == nullptr) {
+      return MakeStatus(absl::StatusCode::kFailedPrecondition, "this object does not lie in a segment");
+    }
+    // Segments that only this thread still keeps mapped are let go.
+    std::erase_if(places.sections, [](const auto& section) { return section->LastUser(); });
+    SHOAL_ASSIGN_OR_RETURN(const int number, ClaimThreadSlot(self, *attachment));
+    ThreadSlot& slot = attachment->threads()[static_cast<size_t>(number)];
+    places.sections.push_back(std::make_unique<Section>(std::move(attachment), slot, number));
+    found = places.sections.back().get();
+    if (absl::Status status = found->Prepare(); !status.ok()) {
+      places.sections.pop_back();
+      return status;
+    }
+  }
+  mine.last = found;
+  mine.base = reinterpret_cast<uintptr_t>(found->attachment().base());
+  mine.size = found->attachment().size_bytes();
+  return found;
+}
+
+absl::StatusOr<Section*> LockAndOpen(RobustWord& lock, sync_internal::Deadline deadline, bool* recovered) {
+  SHOAL_ASSIGN_OR_RETURN(Section* const section, SectionAt(&lock));
+  ThreadSections& mine = this_thread_sections;
+  if (mine.open != nullptr) {
+    return sync_internal::HeldBy(sync_internal::ThisThread(), lock)
+               ? MakeStatus(absl::StatusCode::kFailedPrecondition, "this thread holds the lock already")
+               : OneAtATime();
+  }
+  SHOAL_RETURN_IF_ERROR(LockAndRecover(*section, lock, deadline, recovered));
+  section->Open(lock);
+  mine.open = section;
+  return section;
+}
+
+absl::Status LockAndRecover(Section& section, RobustWord& lock, sync_internal::Deadline deadline, bool* recovered) {
+  Thread& self = sync_internal::ThisThread();
+  SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, lock, deadline, recovered));
+  if (!*recovered) return absl::OkStatus();
+  absl::Status status = RecoverSection(section.attachment(), section.attachment().OffsetOf(&lock));
+  if (!status.ok()) sync_internal::Release(self, lock);
+  return status;
+}
+
+Section::Section(std::shared_ptr<Attachment> attachment, ThreadSlot& slot, int number)
+    : base_(attachment->base()),
+      size_(attachment->size_bytes()),
+      first_page_(attachment->areas().first_page),
+      slot_(slot),
+      // relaxed: this thread's slot. Whatever the last thread's number was, ours are later and end in the slot's.
+      number_((slot.section.load(std::memory_order_relaxed) / kSectionStep + 1) * kSectionStep + static_cast<uint64_t>(number)),
+      attachment_(std::move(attachment)),
+      cache_(static_cast<uint32_t>(number) + 1) {}
+
+Section::~Section() {
+  attachment_->heap().Release(cache_);
+  ReleaseThreadSlot(sync_internal::ThisThread(), *attachment_, slot_);
+}
+
+absl::Status Section::Prepare() {
+  const uint64_t place = slot_.journal.load(std::memory_order_relaxed);  // relaxed: this thread's slot
+  if (place == 0) return Grow(0);
+  journal_ = base_ + JournalPlace::Offset(place);
+  capacity_ = JournalPlace::Bytes(place);
+  return absl::OkStatus();
+}
+
+void Section::Open(std::span<RobustWord* const> locks) {
+  SHOAL_CHECK(locks.size() <= static_cast<size_t>(kMaxLocks), "a section holds at most 16 locks");
+  for (size_t i = 0; i < locks.size(); ++i) {
+    slot_.locks[i].store(attachment_->OffsetOf(locks[i]), std::memory_order_relaxed);  // relaxed: read only after our death
+  }
+  Begin(locks.size());
+}
+
+absl::StatusOr<Block> Section::Allocate(size_t bytes, size_t alignment) {
+  // Room first: the record must not need the heap while the block is half taken.
+  if (capacity_ - used_ < 2 * sizeof(uint64_t)) SHOAL_RETURN_IF_ERROR(Grow(2 * sizeof(uint64_t)));
+  return attachment_->heap().Allocate(cache_, bytes, alignment,
+                                      [this](Block block) { return TryRecordBlock(RecordKind::kAllocated, block); });
+}
+
+absl::Status Section::Free(uint64_t offset) {
+  if (capacity_ - used_ < 2 * sizeof(uint64_t)) SHOAL_RETURN_IF_ERROR(Grow(2 * sizeof(uint64_t)));
+  SHOAL_ASSIGN_OR_RETURN(const Block block, attachment_->heap().BlockAt(offset));
+  frees_ = true;
+  TryRecordBlock(RecordKind::kFreed, block);
+  return absl::OkStatus();
+}
+
+bool Section::TryRecordBlock(RecordKind kind, Block block) {
+  if (capacity_ - used_ < 2 * sizeof(uint64_t)) return false;
+  const uint64_t tag = block.tag;
+  std::memcpy(journal_ + used_, &tag, sizeof(tag));
+  FinishRecord(kind, sizeof(tag), sizeof(tag), block.offset);
+  return true;
+}
+
+absl::Status Section::SaveSlowly(void* address, size_t bytes) {
+  SHOAL_CHECK(Covers(address, bytes), "a section saves what lies in its segment");
+  // In pieces that one record can hold; room for all first, so that all are saved or none.
+  const size_t pieces = (bytes + kPieceBytes - 1) / kPieceBytes;
+  const size_t room = (bytes + 7) / 8 * 8 + pieces * sizeof(uint64_t);
+  if (capacity_ - used_ < room) SHOAL_RETURN_IF_ERROR(Grow(room));
+  auto* at = static_cast<std::byte*>(address);
+  for (size_t left = bytes; left != 0;) {
+    const size_t piece = std::min(left, kPieceBytes);
+    SHOAL_CHECK(TrySave(at, piece), "there is room for a record that room was made for");
+    at += piece;
+    left -= piece;
+  }
+  return absl::OkStatus();
+}
+
+// Moves the journal to a place with room for `room` bytes more than are in use.
+//   If the thread dies …                      the slot's next thread
+//    before `journal` names the new place      gives the new place back: `growing` names it
+//    after it                                  gives the old place back: `leaving` names it
+absl::Status Section::Grow(size_t room) {
+  const size_t pages = std::bit_ceil((std::max(used_ + room, 2 * capacity_) + kHeapPageBytes - 1) / kHeapPageBytes);
+  const size_t bytes = std::max<size_t>(pages, 1) * kHeapPageBytes;
+  const uint64_t old_place = slot_.journal.load(std::memory_order_relaxed);  // relaxed: this thread's slot
+  if (old_place != 0) {
+    SHOAL_ASSIGN_OR_RETURN(const Block old, attachment_->heap().BlockAt(JournalPlace::Offset(old_place)));
+    SetIntent(slot_.leaving, old);
+  }
+  auto place = attachment_->heap().Allocate(cache_, bytes, kBlockAlignment, [this](Block block) {
+    SetIntent(slot_.growing, block);
+    return true;
+  });
+  if (!place.ok()) {
+    ClearIntent(slot_.leaving);
+    ClearIntent(slot_.growing);
+    return MakeStatus(absl::StatusCode::kResourceExhausted,
+                      absl::StrCat("the critical section has changed too much: its journal cannot grow to ", bytes,
+                                   " bytes: ", place.status().message()));
+  }
+  std::byte* const moved = base_ + place->offset;
+  if (used_ != 0) std::memcpy(moved, journal_, used_);
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // seq_cst: the copy is whole before it is the journal
+  // relaxed: read only after this thread's death, or by this thread
+  slot_.journal.store(JournalPlace::Of(place->offset, static_cast<uint64_t>(std::countr_zero(bytes / kHeapPageBytes))),
+                      std::memory_order_relaxed);
+  journal_ = moved;
+  capacity_ = bytes;
+  FinishIntents(*attachment_, slot_, &cache_);
+  return absl::OkStatus();
+}
+
+void Section::CommitSlowly() {
+  // A damaged journal is noticed by whoever reads it next: the section has happened all the same.
+  CommitFrees(*attachment_, slot_, &cache_).IgnoreError();
+  Shrink();
+}
+
+void Section::Rollback() {
+  UndoOrFinish(*attachment_, slot_, &cache_).IgnoreError();
+  Shrink();
+}
+
+// A journal that one large section has blown up is given back.
+void Section::Shrink() {
+  if (capacity_ <= kKeptBytes) return;
+  used_ = 0;
+  capacity_ = 0;
+  if (!Grow(kHeapPageBytes).ok()) Prepare().IgnoreError();  // no memory: it keeps the place it has
+}
+
+}  // namespace shoal::shm_internal

@@ -1,0 +1,183 @@
+#ifndef SHOAL_SHM_SECTION_H_
+#define SHOAL_SHM_SECTION_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shoal/shm/attachment.h"
+#include "shoal/shm/heap.h"
+#include "shoal/shm/journal.h"
+#include "shoal/shm/layout.h"
+#include "shoal/sync/deadline.h"
+#include "shoal/sync/robust_list.h"
+#include "shoal/sync/robust_lock.h"
+
+// Failure-atomic sections: what a thread does to one segment between taking locks and giving them up happens whole or not at all,
+// whenever it is killed. A thread has at most one open. journal.cc tells why it holds.
+
+namespace shoal::shm_internal {
+
+// A thread's place in one segment, and the section it has open there. Private to the thread; kept from section to section.
+class Section final {
+ public:
+  // REQUIRES: `slot.life` is held by this thread, and it has a journal.
+  Section(std::shared_ptr<Attachment> attachment, ThreadSlot& slot, int number);
+  ~Section();
+  Section(const Section&) = delete;
+  Section& operator=(const Section&) = delete;
+
+  // ---- for containers -------------------------------------------------------------------------------------------------------
+
+  // Saves the bytes at `address`, so that they may be changed. ResourceExhausted: nothing was saved; do not change them.
+  // REQUIRES: open; the bytes lie in this segment's heap.
+  absl::Status Save(void* address, size_t bytes) {
+    if (__builtin_expect(TrySave(address, bytes), 1)) return absl::OkStatus();
+    return SaveSlowly(address, bytes);
+  }
+
+  // Takes a block for the section; it is given back if the section does not commit.
+  absl::StatusOr<Block> Allocate(size_t bytes, size_t alignment);
+
+  // Gives the block at `offset` back when the section commits. DataLoss: there is none.
+  absl::Status Free(uint64_t offset);
+
+  // Names this section among all of this segment's, for ever: what a container has saved or allocated in it once.
+  uint64_t number() const { return number_; }
+  bool Covers(const void* address, size_t bytes) const {
+    const size_t offset = reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base_);
+    return offset - first_page_ < size_ - first_page_ && bytes <= size_ - offset;
+  }
+  Attachment& attachment() const { return *attachment_; }
+  HeapCache& cache() { return cache_; }
+
+  // ---- for guards -----------------------------------------------------------------------------------------------------------
+
+  // Opens it. REQUIRES: closed; this thread owns the locks, and nothing of their last owner is left to undo.
+  void Open(std::span<sync_internal::RobustWord* const> locks);
+  void Open(sync_internal::RobustWord& lock) {
+    slot_.locks[0].store(reinterpret_cast<uintptr_t>(&lock) - reinterpret_cast<uintptr_t>(base_),
+                         std::memory_order_relaxed);  // relaxed: read only after this thread's death
+    Begin(1);
+  }
+
+  void Commit() {
+    if (__builtin_expect(frees_, 0)) {
+      CommitSlowly();
+    } else {
+      slot_.head.store(Head::kClosed, std::memory_order_release);  // journal.closed (release)
+    }
+  }
+  void Rollback();
+
+  // Gets a journal, once. ResourceExhausted.
+  absl::Status Prepare();
+  // Whether nobody else in this process has the segment any more.
+  bool LastUser() const { return attachment_.use_count() == 1; }
+
+ private:
+  void Begin(size_t locks) {
+    used_ = 0;
+    frees_ = false;
+    head_ = Head::Open(locks);
+    number_ += kSectionStep;
+    // relaxed, both: read only after this thread's death. The number first: no section ever has an older one's.
+    slot_.section.store(number_, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);     // seq_cst: program order is what a death sees
+    slot_.head.store(head_, std::memory_order_relaxed);      // relaxed: as above
+    std::atomic_signal_fence(std::memory_order_seq_cst);     // seq_cst: program order
+  }
+
+  bool TrySave(void* address, size_t bytes) {
+    const size_t padded = (bytes + 7) / 8 * 8;
+    if (__builtin_expect(bytes > Trailer::kMaxBytes || padded + sizeof(uint64_t) > capacity_ - used_, 0)) return false;
+    std::memcpy(journal_ + used_, address, bytes);
+    FinishRecord(RecordKind::kBytes, bytes, padded, reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base_));
+    return true;
+  }
+  void FinishRecord(RecordKind kind, size_t bytes, size_t padded, uint64_t offset) {
+    const uint64_t trailer = Trailer::Of(kind, bytes, offset);
+    std::memcpy(journal_ + used_ + padded, &trailer, sizeof(trailer));
+    used_ += padded + sizeof(trailer);
+    std::atomic_signal_fence(std::memory_order_seq_cst);                // seq_cst: the record is whole before it is in use
+    slot_.head.store(head_ + used_, std::memory_order_relaxed);         // relaxed: read only after this thread's death
+    std::atomic_signal_fence(std::memory_order_seq_cst);                // seq_cst: in use before the store it protects
+  }
+  bool TryRecordBlock(RecordKind kind, Block block);
+  absl::Status SaveSlowly(void* address, size_t bytes);
+  absl::Status Grow(size_t room);
+  void CommitSlowly();
+  void Shrink();
+
+  static constexpr size_t kPieceBytes = size_t{1} << 20;
+  static constexpr size_t kKeptBytes = size_t{256} << 10;
+  static constexpr uint64_t kSectionStep = 512;  // the low bits are the thread slot's number
+
+  std::byte* base_;
+  size_t size_;
+  size_t first_page_;
+  ThreadSlot& slot_;
+  std::byte* journal_ = nullptr;
+  size_t capacity_ = 0;
+  size_t used_ = 0;
+  uint64_t head_ = 0;
+  uint64_t number_;
+  bool frees_ = false;
+  std::shared_ptr<Attachment> attachment_;
+  HeapCache cache_;
+};
+
+// What a thread knows of its sections. Initial-exec, as in robust_list.h.
+struct ThreadSections {
+  uint64_t serial = 0;  // of the thread, in its process, that the rest belongs to
+  uintptr_t base = 0;   // the segment used last
+  size_t size = 0;
+  Section* last = nullptr;
+  Section* open = nullptr;
+  const unsigned* exceptions = nullptr;  // how many are in flight
+};
+extern constinit thread_local ThreadSections this_thread_sections __attribute__((tls_model("initial-exec")));
+
+// The section that this thread has open, for containers.
+// FailedPrecondition: none, or not in the segment of these bytes.
+inline Section* OpenSectionOrNull(const void* address, size_t bytes) {
+  Section* const open = this_thread_sections.open;
+  return open != nullptr && open->Covers(address, bytes) ? open : nullptr;
+}
+absl::Status NoOpenSection(const void* address);
+
+// This thread's place in the segment of `address`, made if need be.
+// FailedPrecondition: not shared memory of ours; ResourceExhausted: too many threads.
+absl::StatusOr<Section*> SectionAt(const void* address);
+
+// Takes `lock` and opens a section that holds it; `recovered`: the last owner died holding it, and what it had open is undone.
+// Errors: FailedPrecondition: a section is open in this thread; as SectionAt; as Lock::Acquire; DataLoss.
+absl::StatusOr<Section*> LockAndOpen(sync_internal::RobustWord& lock, sync_internal::Deadline deadline, bool* recovered);
+
+// The first half of it. REQUIRES: `section` is this thread's place in the lock's segment.
+absl::Status LockAndRecover(Section& section, sync_internal::RobustWord& lock, sync_internal::Deadline deadline,
+                            bool* recovered);
+
+inline Section* TryLockAndOpenFast(sync_internal::RobustWord& lock) {
+  sync_internal::Thread& self = sync_internal::ThisThread();
+  ThreadSections& mine = this_thread_sections;
+  if (__builtin_expect(mine.serial != self.serial || reinterpret_cast<uintptr_t>(&lock) - mine.base >= mine.size ||
+                           mine.open != nullptr,
+                       0)) {
+    return nullptr;
+  }
+  if (!sync_internal::TryAcquireFast(self, lock)) return nullptr;
+  mine.last->Open(lock);
+  mine.open = mine.last;
+  return mine.last;
+}
+
+}  // namespace shoal::shm_internal
+
+#endif  // SHOAL_SHM_SECTION_H_

@@ -1,0 +1,84 @@
+// shm/thread_slot.cc: who has a slot.
+//
+//  life      head      meaning                                            who may take it
+//  free      closed    unused; it may have a journal and slabs            anyone
+//  a TID     closed    its thread is not in a section                     nobody
+//  a TID     open      its thread is in a section                         nobody
+//  died      closed    its thread died outside any section                anyone, who finishes its intents
+//  died      open, n   its thread died in a section with n locks          nobody, until the next owner of one of them has undone it
+//  died      open, 0   its thread died in a section without locks         anyone, who undoes it
+//
+//  The life word is owned by the thread itself, through the kernel's robust list, so "died" means that it executes nothing any more:
+//  a process's other threads may still run for a moment after the first of them has been seen dead.
+
+#include "shoal/shm/thread_slot.h"
+
+#include "absl/strings/str_cat.h"
+#include "shoal/shm/journal.h"
+#include "shoal/sync/robust_lock.h"
+#include "shoal/sync/status.h"
+
+namespace shoal::shm_internal {
+
+absl::StatusOr<int> ClaimThreadSlot(sync_internal::Thread& self, Attachment& attachment) {
+  for (int i = 0; i < kMaxThreads; ++i) {
+    ThreadSlot& slot = attachment.threads()[static_cast<size_t>(i)];
+    // relaxed: a hint, Acquire decides
+    if (!sync_internal::IsFree(slot.life.word.load(std::memory_order_relaxed))) continue;
+    bool owner_died = false;
+    const absl::Status taken = sync_internal::Acquire(self, slot.life, sync_internal::Deadline::Passed(), &owner_died);
+    if (absl::IsDeadlineExceeded(taken)) continue;
+    if (!taken.ok()) return taken;
+    const absl::Status undone = RecoverSlot(attachment, slot, kNoLock);
+    // relaxed: its last thread is dead, and we have its life word
+    if (!undone.ok() || slot.head.load(std::memory_order_relaxed) != Head::kClosed) {
+      sync_internal::Release(self, slot.life);
+      continue;
+    }
+    FinishIntents(attachment, slot, nullptr);
+    slot.process.store(attachment.process_number(), std::memory_order_relaxed);  // relaxed: ordered by the life word
+    return i;
+  }
+  return sync_internal::MakeStatus(absl::StatusCode::kResourceExhausted,
+                                   absl::StrCat(kMaxThreads, " threads use this segment already"));
+}
+
+void ReleaseThreadSlot(sync_internal::Thread& self, const Attachment& attachment, ThreadSlot& slot) {
+  const uint64_t place = slot.journal.load(std::memory_order_relaxed);  // relaxed: this thread's slot
+  if (place != 0) {
+    if (auto block = attachment.heap().BlockAt(JournalPlace::Offset(place)); block.ok()) {
+      SetIntent(slot.leaving, *block);
+      slot.journal.store(0, std::memory_order_relaxed);  // relaxed: this thread's slot
+      FinishIntents(attachment, slot, nullptr);
+    }
+  }
+  sync_internal::Release(self, slot.life);
+}
+
+void SetIntent(Intent& intent, Block block) {
+  // relaxed, all: read only after this thread's death, in program order
+  intent.offset.store(0, std::memory_order_relaxed);  // relaxed: as above
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // seq_cst: program order is what a death sees
+  intent.tag.store(block.tag, std::memory_order_relaxed);  // relaxed: as above
+  std::atomic_signal_fence(std::memory_order_seq_cst);     // seq_cst: program order
+  intent.offset.store(block.offset, std::memory_order_relaxed);  // relaxed: as above
+  std::atomic_signal_fence(std::memory_order_seq_cst);           // seq_cst: program order
+}
+
+void ClearIntent(Intent& intent) {
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // seq_cst: program order
+  intent.offset.store(0, std::memory_order_relaxed);    // relaxed: read only after this thread's death
+}
+
+void FinishIntents(const Attachment& attachment, ThreadSlot& slot, HeapCache* cache) {
+  const uint64_t journal = JournalPlace::Offset(slot.journal.load(std::memory_order_relaxed));  // relaxed: ours, or a dead thread's
+  for (Intent* const intent : {&slot.leaving, &slot.growing}) {
+    const Block block{.offset = intent->offset.load(std::memory_order_relaxed),  // relaxed: as above
+                      .tag = intent->tag.load(std::memory_order_relaxed)};       // relaxed: as above
+    if (block.offset == 0) continue;
+    if (block.offset != journal) attachment.heap().Free(cache, block);
+    ClearIntent(*intent);
+  }
+}
+
+}  // namespace shoal::shm_internal

@@ -1,0 +1,29 @@
+#ifndef SHOAL_SHM_THREAD_SLOT_H_
+#define SHOAL_SHM_THREAD_SLOT_H_
+
+#include "absl/status/statusor.h"
+#include "shoal/shm/attachment.h"
+#include "shoal/shm/heap.h"
+#include "shoal/shm/layout.h"
+#include "shoal/sync/robust_list.h"
+
+// A thread's slot in a segment: who may take it, and what its last thread may have left there. See thread_slot.cc.
+
+namespace shoal::shm_internal {
+
+// Takes a slot for this thread, and finishes what its last thread left half done. ResourceExhausted: all are in use.
+absl::StatusOr<int> ClaimThreadSlot(sync_internal::Thread& self, Attachment& attachment);
+
+// Gives it up. REQUIRES: no section is open in it; this thread has it.
+void ReleaseThreadSlot(sync_internal::Thread& self, const Attachment& attachment, ThreadSlot& slot);
+
+// A block that is about to be taken, or given back, outside any section.
+void SetIntent(Intent& intent, Block block);
+void ClearIntent(Intent& intent);
+
+// Gives back those of the slot's two intended blocks that are not its journal, and forgets both.
+void FinishIntents(const Attachment& attachment, ThreadSlot& slot, HeapCache* cache);
+
+}  // namespace shoal::shm_internal
+
+#endif  // SHOAL_SHM_THREAD_SLOT_H_
