@@ -8,13 +8,11 @@
 //
 //  What a thread knows of its own part of it, in a private copy that no peer can scribble over:
 //
-//   only   entries      when_empty    meaning
-//   null   none         the head      none of ours is in the list; glibc's may be
-//    X     none         the head      X was put into the empty list; glibc's may have come in front of it since
-//   null   one or more  kNeverEmpty   ours are the entries, oldest first; glibc's may stand anywhere between them
+//   newest   the last of ours that came, with what was behind it then; no entry names it
+//   entries  the others of ours, oldest first, each with both neighbours, as far as these are the head or ours
 //
-//  The first becomes the second when the list is empty, and the third when it is not. The second becomes the third (Settle) when
-//  another of ours comes, or X goes while somebody is in front of it. The third becomes the first when the last of ours goes.
+//  Glibc's may stand anywhere between them, and in front. The newest gets an entry (Settle) when another of ours comes, or any of
+//  ours goes out of turn. So a lock that is taken and given back beside others that stay costs the same as one alone.
 //
 //  If the thread dies …                       the kernel …
 //   before Link's store to head.first           finds the word through list_op_pending
@@ -34,6 +32,7 @@
 #include <unistd.h>
 
 #include <new>
+#include <utility>
 
 #include "shoal/sync/check.h"
 #include "shoal/sync/status.h"
@@ -93,7 +92,7 @@ RobustSupport FindList(Thread& self) {
 struct EntriesOwner {
   ~EntriesOwner() {
     Thread& self = this_thread;
-    if (self.entries == self.few || self.held > Thread::kInline) return;
+    if (self.entries == self.few || CountHeld(self) > Thread::kInline) return;
     memcpy(self.few, self.entries, sizeof(self.few));
     free(self.entries);
     self.entries = self.few;
@@ -112,15 +111,6 @@ Thread::Entry* FindOrNull(Thread& self, uintptr_t entry) {
   return nullptr;
 }
 
-// Gives the one that was alone in the list an entry like the others.
-void Settle(Thread& self) {
-  if (self.only == nullptr) return;
-  const uintptr_t head = HeadEntry(self);
-  self.entries[self.held++] = {.node = self.only, .previous = head, .next = head};
-  self.only = nullptr;
-  self.when_empty = kNeverEmpty;
-}
-
 // Tells our record of `neighbour`, if it is one of ours, that `entry` is now in front of it.
 void RememberInFront(Thread& self, uintptr_t neighbour, uintptr_t entry) {
   if (Thread::Entry* const record = FindOrNull(self, neighbour)) record->previous = entry;
@@ -134,10 +124,9 @@ constinit std::atomic<const std::atomic<uint32_t>*> process_epoch{&no_epoch};
 Thread& MeetThread() {
   Thread& self = this_thread;
   self.held = 0;  // what a parent held is the parent's
-  self.only = nullptr;
+  self.newest = nullptr;
   self.room = 0;
   self.head = &no_list;
-  self.when_empty = kNeverEmpty;
   if (self.entries == nullptr || self.epoch == kUnknownEpoch) self.entries = self.few;
   self.tid = static_cast<uint32_t>(syscall(SYS_gettid));
 
@@ -158,10 +147,7 @@ Thread& MeetThread() {
   self.serial = (uint64_t{epoch} << 32) | (last_serial.fetch_add(2, std::memory_order_relaxed) + 2);
   self.pid_namespace = PidNamespace();
   self.support = FindList(self);
-  if (self.support == RobustSupport::kReady) {
-    self.room = self.entries == self.few ? Thread::kInline : kMaxHeld;
-    self.when_empty = HeadEntry(self);
-  }
+  if (self.support == RobustSupport::kReady) self.room = self.entries == self.few ? Thread::kInline : kMaxHeld;
   return self;
 }
 
@@ -197,24 +183,14 @@ absl::Status MakeRoom(Thread& self) {
                     "this thread holds 1000 locks: the kernel would not recover more if it died");
 }
 
-void LinkBesideOthers(Thread& self, RobustWord& node) {
-  Settle(self);
-  const uintptr_t head = HeadEntry(self);
-  const uintptr_t entry = EntryOf(node);
-  // relaxed, all: this thread's own list; the kernel and glibc look at it on this thread's behalf. The fence keeps the order.
-  const uintptr_t first = self.head->first.load(std::memory_order_relaxed);
-  node.previous.store(head, std::memory_order_relaxed);
-  node.next.store(first, std::memory_order_relaxed);
-  PreviousField(first).store(entry, std::memory_order_relaxed);  // relaxed: as above
-  RememberInFront(self, first, entry);
-  self.entries[self.held++] = {.node = &node, .previous = head, .next = first};
-  self.when_empty = kNeverEmpty;
-  std::atomic_signal_fence(std::memory_order_seq_cst);       // seq_cst: the entry is complete before it is in the list
-  self.head->first.store(entry, std::memory_order_relaxed);  // relaxed: as above
+void Settle(Thread& self) {
+  RobustWord* const node = std::exchange(self.newest, nullptr);
+  self.entries[self.held++] = {.node = node, .previous = HeadEntry(self), .next = self.behind_newest};
+  RememberInFront(self, self.behind_newest, EntryOf(*node));
 }
 
-bool UnlinkFromOthers(Thread& self, RobustWord& node) {
-  Settle(self);
+bool UnlinkAnywhere(Thread& self, RobustWord& node) {
+  if (self.newest != nullptr) Settle(self);
   Thread::Entry* const mine = FindOrNull(self, EntryOf(node));
   SHOAL_CHECK(mine != nullptr, "a thread releases only what it holds");
   const uintptr_t head = HeadEntry(self);
@@ -248,7 +224,6 @@ bool UnlinkFromOthers(Thread& self, RobustWord& node) {
   const int behind = self.held - 1 - static_cast<int>(mine - self.entries);
   if (behind != 0) memmove(mine, mine + 1, sizeof(*mine) * static_cast<size_t>(behind));
   --self.held;
-  if (self.held == 0) self.when_empty = head;
   return intact;
 }
 

@@ -51,20 +51,17 @@ struct Thread {
 
   uint32_t epoch;  // of the process in which the rest was filled in
   uint32_t tid;
-  RobustListHead* head;    // glibc's; one that is never empty until `support` is kReady
-  uintptr_t when_empty;    // what head->first is when nothing is in the list; kNeverEmpty while `entries` are in use
-  RobustWord* only;        // the one that was put into the empty list, instead of an entry: both its neighbours are the head
-  int held;                // entries in use
-  int room;                // entries there are; 0 until `support` is kReady
-  Entry* entries;          // `few`, or heap memory
-  uint64_t serial;         // no two threads of one process, nor a parent and its forked child, share it; even
-  uint32_t pid_namespace;  // 0: not known
+  RobustListHead* head;     // glibc's; an empty one of nobody's until `support` is kReady
+  RobustWord* newest;       // the last to come, which has no entry yet; null: it is gone
+  uintptr_t behind_newest;  // the private copy of its `next`
+  int held;                 // entries in use
+  int room;                 // entries there are; 0 until `support` is kReady
+  Entry* entries;           // `few`, or heap memory
+  uint64_t serial;          // no two threads of one process, nor a parent and its forked child, share it; even
+  uint32_t pid_namespace;   // 0: not known
   RobustSupport support;
   Entry few[kInline];
 };
-
-// An address that no entry has.
-inline constexpr uintptr_t kNeverEmpty = 1;
 
 // More than this many robust words at once are refused: the kernel walks 2,048 entries of a dying thread's list and leaves
 // the rest locked for ever, and pthread's robust mutexes stand in the same list.
@@ -120,25 +117,28 @@ inline std::atomic<uintptr_t>& PreviousField(uintptr_t entry) {
   return *reinterpret_cast<std::atomic<uintptr_t>*>((entry & ~kPriorityInheriting) - kBackLink);
 }
 
-// Whether nothing is in this thread's list, neither ours nor glibc's.
-inline bool ListIsEmpty(const Thread& self) {
-  return self.head->first.load(std::memory_order_relaxed) == self.when_empty;  // relaxed: this thread's own list
-}
+inline int CountHeld(const Thread& self) { return self.held + (self.newest != nullptr ? 1 : 0); }
 
 // Whether one more may be put into the list; if not, ask MakeRoom.
-inline bool HasRoom(const Thread& self) { return self.held < self.room; }
+inline bool HasRoom(const Thread& self) { return CountHeld(self) < self.room; }
 
-// The same as Link and Unlink, wherever the entry stands.
-__attribute__((noinline)) void LinkBesideOthers(Thread& self, RobustWord& node);
-__attribute__((noinline)) bool UnlinkFromOthers(Thread& self, RobustWord& node);
+// Gives the newest an entry like the others.
+__attribute__((noinline)) void Settle(Thread& self);
+
+// The same as Unlink, wherever the word stands.
+__attribute__((noinline)) bool UnlinkAnywhere(Thread& self, RobustWord& node);
 
 // Puts `node`, just acquired, into this thread's list. REQUIRES: pending is `node.word`; HasRoom(self).
-// Mostly it is the only one there. Every store counts then: the CAS of the release waits for all of them. So the links back are
-// left out: nobody reads that of the first entry, nor that of the head, and whoever comes in front sets them.
+// Mostly it is the next to go. Every store counts then: the CAS of the release waits for all of them. So it gets no entry before
+// another comes, and the link back is left out: nobody reads that of the first in the list, and whoever comes in front sets it.
 inline void Link(Thread& self, RobustWord& node) {
-  if (__builtin_expect(!ListIsEmpty(self), 0)) return LinkBesideOthers(self, node);
-  self.only = &node;
-  node.next.store(self.when_empty, std::memory_order_relaxed);       // relaxed: this thread's own list
+  if (__builtin_expect(self.newest != nullptr, 0)) Settle(self);
+  // relaxed, all: this thread's own list; the kernel and glibc look at it on this thread's behalf. The fence keeps the order.
+  const uintptr_t first = self.head->first.load(std::memory_order_relaxed);
+  node.next.store(first, std::memory_order_relaxed);
+  if (first != HeadEntry(self)) PreviousField(first).store(EntryOf(node), std::memory_order_relaxed);  // relaxed: as above
+  self.newest = &node;
+  if (self.behind_newest != first) self.behind_newest = first;
   std::atomic_signal_fence(std::memory_order_seq_cst);               // seq_cst: complete before it is in the list
   self.head->first.store(EntryOf(node), std::memory_order_relaxed);  // relaxed: as above
 }
@@ -146,13 +146,16 @@ inline void Link(Thread& self, RobustWord& node) {
 // Takes `node` out again. Returns whether its shared links were what they should be; if not, they were not followed.
 // REQUIRES: this thread holds `node` and pending is `node.word`.
 inline bool Unlink(Thread& self, RobustWord& node) {
+  const uintptr_t behind = self.behind_newest;
   // relaxed, both: this thread's own list
-  const bool alone = self.only == &node && self.head->first.load(std::memory_order_relaxed) == EntryOf(node) &&
-                     node.next.load(std::memory_order_relaxed) == self.when_empty;
-  if (__builtin_expect(!alone, 0)) return UnlinkFromOthers(self, node);
-  self.head->first.store(self.when_empty, std::memory_order_relaxed);  // relaxed: as above
-  std::atomic_signal_fence(std::memory_order_seq_cst);                 // seq_cst: out of the list before it is given up
-  self.only = nullptr;
+  const bool newest_and_first = self.newest == &node && self.head->first.load(std::memory_order_relaxed) == EntryOf(node) &&
+                                node.next.load(std::memory_order_relaxed) == behind;
+  if (__builtin_expect(!newest_and_first, 0)) return UnlinkAnywhere(self, node);
+  self.head->first.store(behind, std::memory_order_relaxed);  // relaxed: as above
+  if (behind != HeadEntry(self))
+    PreviousField(behind).store(HeadEntry(self), std::memory_order_relaxed);  // relaxed: as above
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // seq_cst: out of the list before it is given up
+  self.newest = nullptr;
   return true;
 }
 
