@@ -221,6 +221,25 @@ TEST(LockMisuseTest, ScribbledLinksAreNotFollowed) {
   EXPECT_TRUE(lock.Acquire().ok());
 }
 
+// The same when it does not go first: both its neighbours are ours, and stay whole.
+TEST(LockMisuseTest, ScribbledLinksAreNotFollowedOutOfTurn) {
+  alignas(Lock) unsigned char bytes[sizeof(Lock)] = {};
+  Lock& lock = *reinterpret_cast<Lock*>(bytes);
+  Lock first;
+  Lock last;
+  absl::StatusOr<Guard> below = first.Acquire();
+  absl::StatusOr<Guard> guard = lock.Acquire();
+  absl::StatusOr<Guard> above = last.Acquire();
+  ASSERT_TRUE(guard.ok());
+  const uintptr_t wild = 0x4141414141414141;
+  memcpy(bytes + 24, &wild, sizeof(wild));
+  EXPECT_EQ(guard->Release().code(), absl::StatusCode::kDataLoss);
+  EXPECT_FALSE(lock.locked());
+  EXPECT_TRUE(above->Release().ok());
+  EXPECT_TRUE(below->Release().ok());
+  EXPECT_TRUE(lock.Acquire().ok());
+}
+
 // The owner's death releases the lock; the next owner is told, the one after it is not.
 TEST(LockDeathOfOwnerTest, NextOwnerIsTold) {
   Shared<Counted<Lock>> shared(World::kProcesses);
