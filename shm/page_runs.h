@@ -1,0 +1,139 @@
+#ifndef SHOAL_SHM_PAGE_RUNS_H_
+#define SHOAL_SHM_PAGE_RUNS_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shoal/sync/robust_list.h"
+
+namespace shoal::shm_internal {
+
+// Part of the shared layout: what a heap has in the segment beside its page table and its pages. Valid when zero-filled.
+struct alignas(64) HeapShared final {
+  // Changed by whoever takes pages, under the lock.
+  sync_internal::RobustWord lock;
+  std::atomic<uint64_t> rover;       // where the next search begins: always the first page of a run
+  std::atomic<uint64_t> generation;  // of the run taken last
+
+  // Read by everybody, seldom changed.
+  alignas(64) std::atomic<uint64_t> reserved_pages;  // the pages in front of this one have memory; only grows
+  std::atomic<uint64_t> orphan_classes;              // bit c: there may be slabs of class c without an owner; a hint
+};
+static_assert(sizeof(HeapShared) == 128 && alignof(HeapShared) == 64, "part of the shared layout");
+static_assert(offsetof(HeapShared, rover) == 40 && offsetof(HeapShared, reserved_pages) == 64, "part of the shared layout");
+
+inline constexpr uint32_t kNoSlot = 0;     // an orphan's owner
+inline constexpr uint32_t kMaxSlot = 511;  // slots of threads are numbered from 1
+
+// What the page table says of a run, in its first page's entry. All entries 0: one free run of all pages.
+//
+//   bits   0-1   2-7     8-17    2-33        34-63
+//   free    0                    length
+//   slab    1    class   owner               generation
+//   run     2                    length      generation
+class PageEntry {
+ public:
+  static constexpr uint64_t kMaxLength = 0xffffffff;
+  static constexpr uint64_t kMaxGeneration = (uint64_t{1} << 30) - 1;
+
+  constexpr explicit PageEntry(uint64_t bits) : bits_(bits) {}
+  static constexpr PageEntry Free(uint64_t length) { return PageEntry(length << 2); }
+  static constexpr PageEntry Slab(size_t size_class, uint32_t owner, uint64_t generation) {
+    return PageEntry(1 | uint64_t{size_class} << 2 | uint64_t{owner} << 8 | generation << 34);
+  }
+  static constexpr PageEntry Run(uint64_t length, uint64_t generation) {
+    return PageEntry(2 | length << 2 | generation << 34);
+  }
+
+  constexpr bool is_free() const { return (bits_ & 3) == 0; }
+  constexpr bool is_slab() const { return (bits_ & 3) == 1; }
+  constexpr bool is_run() const { return (bits_ & 3) == 2; }
+  // In pages; 0 or too large only in an entry that somebody scribbled over.
+  constexpr uint64_t length() const { return is_slab() ? 1 : bits_ >> 2 & kMaxLength; }
+  constexpr uint64_t generation() const { return bits_ >> 34; }
+  constexpr size_t size_class() const { return bits_ >> 2 & 63; }
+  constexpr uint32_t owner() const { return static_cast<uint32_t>(bits_ >> 8) & 1023; }
+  constexpr PageEntry WithOwner(uint32_t owner) const { return Slab(size_class(), owner, generation()); }
+  // Whether it is a slab of this class and owner, of whatever generation.
+  constexpr bool IsSlabOf(size_t size_class, uint32_t owner) const {
+    return (bits_ & 0x3ffff) == Slab(size_class, owner, 0).bits_;
+  }
+  constexpr uint64_t bits() const { return bits_; }
+  friend constexpr bool operator==(PageEntry a, PageEntry b) { return a.bits_ == b.bits_; }
+
+ private:
+  uint64_t bits_;
+};
+
+using ReserveMemoryFunction = std::function<absl::Status(size_t offset, size_t size_bytes)>;
+
+// Runs of 16 KiB pages: taken under the heap's lock, given back by one compare-exchange without it. The table, the edges and
+// the deaths are told in page_runs.cc. Process-local; knows nothing of what is in the pages.
+//
+// Crash safety:  a run is taken, and given back, by one store each: never half of it.
+// Blocking:      Take waits for the heap's lock and for the kernel to reserve memory; the rest never does.
+class PageRuns {
+ public:
+  // Where the area begins in the segment, for `reserve`. REQUIRES: `table` has `page_count` entries, at most kMaxLength.
+  PageRuns(HeapShared& shared, std::atomic<uint64_t>* table, uint64_t page_count, size_t area_offset,
+           ReserveMemoryFunction reserve);
+
+  enum class Growth : uint8_t { kNo, kYes };
+
+  // Finds `length` free pages and calls `prepare` with the first and a generation; then stores what that returned, which
+  // takes them. An entry that is free: nothing is taken. Returns the first page.
+  // ResourceExhausted: no such run, not in what is reserved (kNo), or the system has no memory, or `prepare` took nothing;
+  // DataLoss: the table makes no sense; and what the lock says.
+  using Prepare = absl::FunctionRef<PageEntry(uint64_t page, uint64_t generation)>;
+  absl::StatusOr<uint64_t> Take(uint64_t length, Growth growth, Prepare prepare) const;
+
+  // What is known of a page. Only a run's first page is ever a slab or a run; of all others, and of those without memory, this
+  // says that they are free.
+  PageEntry At(uint64_t page) const {
+    if (page >= reserved_pages()) [[unlikely]]
+      return PageEntry::Free(0);
+    // heap.run (acquire): what its owner wrote before it published the entry
+    return PageEntry(table_[page].load(std::memory_order_acquire));
+  }
+
+  // Gives a run or a slab back, or a slab another owner. False: the entry is no longer `expected`; nothing changed.
+  bool Change(uint64_t page, PageEntry expected, PageEntry wanted) const {
+    uint64_t bits = expected.bits();
+    // heap.run (acq_rel): what was done in the pages happens before they are taken again, or after they were adopted;
+    // on failure relaxed: nothing was learned
+    return table_[page].compare_exchange_strong(bits, wanted.bits(), std::memory_order_acq_rel, std::memory_order_relaxed);
+  }
+
+  uint64_t page_count() const { return page_count_; }
+  uint64_t reserved_pages() const {
+    // heap.reserved (acquire): a page that is in front of it has memory. Never more than we have mapped.
+    const uint64_t reserved = shared_->reserved_pages.load(std::memory_order_acquire);
+    return reserved < page_count_ ? reserved : page_count_;
+  }
+  HeapShared& shared() const { return *shared_; }
+
+ private:
+  struct Fit {
+    uint64_t page;
+    uint64_t length;  // 0: there is none
+  };
+  absl::Status Find(uint64_t length, Fit& reserved, Fit& unreserved) const;
+  absl::Status Walk(uint64_t from, uint64_t to, uint64_t length, Fit& reserved, Fit& unreserved) const;
+  absl::Status Grow(uint64_t end) const;
+  absl::StatusOr<uint64_t> TakeLocked(uint64_t length, Growth growth, Prepare prepare) const;
+
+  HeapShared* shared_;
+  std::atomic<uint64_t>* table_;
+  uint64_t page_count_;
+  size_t area_offset_;
+  ReserveMemoryFunction reserve_;
+};
+
+}  // namespace shoal::shm_internal
+
+#endif  // SHOAL_SHM_PAGE_RUNS_H_
