@@ -24,6 +24,7 @@
 
 #include "shoal/sync/check.h"
 #include "shoal/tests/kill/driver.h"
+#include "shoal/tests/kill/section_operations.h"
 #include "shoal/tests/kill/sync_operations.h"
 
 namespace shoal::tests {
@@ -113,7 +114,10 @@ int main(int argc, char** argv) {
   printf("seed %lu\n", points.seed);
   fflush(stdout);
   std::vector<Operation> operations;
-  for (Operation& operation : hanging ? SyncOperationsThatHang() : SyncOperations()) {
+  std::vector<Operation> all = hanging ? SyncOperationsThatHang() : SyncOperations();
+  for (Operation& operation : hanging ? SectionOperationsThatTear() : SectionOperations())
+    all.push_back(std::move(operation));
+  for (Operation& operation : all) {
     if (operation.name.find(only) != std::string::npos) operations.push_back(std::move(operation));
   }
   const std::vector<Tally> tallies = RunSideBySide(operations, points, jobs);

@@ -7,6 +7,7 @@
 
 #include "gtest/gtest.h"
 #include "shoal/tests/kill/driver.h"
+#include "shoal/tests/kill/section_operations.h"
 #include "shoal/tests/kill/sync_operations.h"
 
 namespace shoal::tests {
@@ -17,7 +18,9 @@ TEST(KillTest, ASampleOfDeathsLeavesNobodyBehind) {
   const uint64_t seed = given != nullptr ? strtoull(given, nullptr, 10) : std::random_device()();
   printf("SHOAL_KILL_SEED=%lu\n", seed);
   std::vector<Tally> tallies;
-  for (const Operation& operation : SyncOperations()) {
+  std::vector<Operation> operations = SyncOperations();
+  for (Operation& operation : SectionOperations()) operations.push_back(std::move(operation));
+  for (const Operation& operation : operations) {
     tallies.push_back(KillAtEveryInstruction(operation, {.sample = 4, .seed = seed}));
     EXPECT_TRUE(tallies.back().clean()) << operation.name << ", seed " << seed;
   }
@@ -30,6 +33,16 @@ TEST(KillTest, WhatHangsIsFound) {
   for (const Operation& operation : SyncOperationsThatHang()) {
     tallies.push_back(KillAtEveryInstruction(operation, {}));
     EXPECT_GT(tallies.back().hangs, 0) << operation.name;
+  }
+  fputs(Table(tallies).c_str(), stdout);
+}
+
+// A section that does not save what it changes, or does not record what it takes, is found out.
+TEST(KillTest, WhatTearsIsFound) {
+  std::vector<Tally> tallies;
+  for (const Operation& operation : SectionOperationsThatTear()) {
+    tallies.push_back(KillAtEveryInstruction(operation, {.sample = 120, .seed = 1}));
+    EXPECT_FALSE(tallies.back().clean()) << operation.name;
   }
   fputs(Table(tallies).c_str(), stdout);
 }
