@@ -19,7 +19,7 @@ done
 if grep 'shoal::\|AcquireAndRelease' <<< "${callers}" | grep -v 'MeetThread\|MakeRoom\|EntriesOwner\|entries_owner'; then
   echo "FAILED: these call __tls_get_addr"; failures=1
 fi
-if ! objdump --disassemble=AcquireAndRelease "${object}" | grep -q '%fs:'; then
+if ! grep -q '%fs:' <<< "$(objdump --disassemble=AcquireAndRelease "${object}")"; then
   echo "FAILED: AcquireAndRelease does not reach its thread's record through %fs"; failures=1
 fi
 exit "${failures}"
