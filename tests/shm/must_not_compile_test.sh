@@ -81,6 +81,8 @@ wrong "a base class" "struct Item { int id; }; struct Order : Item { int number;
   'a struct with a base class cannot be shared'
 wrong "a bit-field" "struct Order { int number : 7; int count; }; ${check}" 'a struct with a bit-field'
 wrong "a const member" "struct Order { const int number; }; ${check}" 'a struct with a const or volatile member'
+wrong "packed fields" "struct __attribute__((packed)) Order { char side; int number; }; ${check}" \
+  'a packed struct cannot be shared'
 wrong "private fields" "
   class Order { public: int number() const { return number_; } private: int number_ = 0; }; ${check}" \
   'only a plain struct can be shared'
