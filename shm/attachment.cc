@@ -28,9 +28,10 @@ constexpr uint32_t kFormatVersion = 2;
 // Two builds whose structs differ do not understand each other's segments.
 constexpr uint64_t LayoutSignature() {
   uint64_t signature = 0xcbf29ce484222325;  // FNV-1a
-  for (const uint64_t number : {sizeof(SegmentHeader), sizeof(ParticipantSlot), sizeof(ThreadSlot), sizeof(HeapShared),
-                                size_t{kMaxParticipants}, size_t{kMaxThreads}, size_t{kMaxLocks}, kHeapPageBytes,
-                                offsetof(SegmentHeader, deaths), offsetof(SegmentHeader, heap), offsetof(ThreadSlot, head)}) {
+  for (const uint64_t number :
+       {sizeof(SegmentHeader), sizeof(ParticipantSlot), sizeof(ThreadSlot), sizeof(HeapShared), size_t{kMaxParticipants},
+        size_t{kMaxThreads}, size_t{kMaxLocks}, kHeapPageBytes, offsetof(SegmentHeader, deaths),
+        offsetof(SegmentHeader, heap), offsetof(ThreadSlot, head)}) {
     signature = (signature ^ number) * 0x100000001b3;
   }
   return signature;
@@ -70,16 +71,12 @@ std::shared_ptr<Attachment> Register(std::shared_ptr<Attachment> attachment) {
 }  // namespace
 
 Attachment::Attachment(UniqueFd file, Mapping mapping, size_t pages)
-    : file_(std::move(file)),
-      mapping_(std::move(mapping)),
-      pages_(pages),
-      areas_(Areas::OfPages(pages)) {}
+    : file_(std::move(file)), mapping_(std::move(mapping)), pages_(pages), areas_(Areas::OfPages(pages)) {}
 
 absl::Status Attachment::OpenHeap() {
   const HeapLayout layout = {.table_offset = areas_.page_table, .area_offset = areas_.first_page, .page_count = pages_};
-  SHOAL_ASSIGN_OR_RETURN(heap_, Heap::Over(mapping_.bytes(), header().heap, layout, [this](size_t offset, size_t bytes) {
-    return ReservePages(offset, bytes);
-  }));
+  SHOAL_ASSIGN_OR_RETURN(heap_, Heap::Over(mapping_.bytes(), header().heap, layout,
+                                           [this](size_t offset, size_t bytes) { return ReservePages(offset, bytes); }));
   return absl::OkStatus();
 }
 
@@ -138,11 +135,11 @@ absl::StatusOr<std::shared_ptr<Attachment>> Attachment::Attach(UniqueFd file) {
   }
   if (header.format_version != kFormatVersion || header.header_bytes != sizeof(SegmentHeader) ||
       header.layout_signature != LayoutSignature()) {
-    return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                      absl::StrCat("the segment has format ", header.format_version, " with a header of ",
-                                   header.header_bytes, " bytes and signature ", header.layout_signature,
-                                   "; this build reads format ", kFormatVersion, " with a header of ",
-                                   sizeof(SegmentHeader), " bytes and signature ", LayoutSignature()));
+    return MakeStatus(
+        absl::StatusCode::kFailedPrecondition,
+        absl::StrCat("the segment has format ", header.format_version, " with a header of ", header.header_bytes,
+                     " bytes and signature ", header.layout_signature, "; this build reads format ", kFormatVersion,
+                     " with a header of ", sizeof(SegmentHeader), " bytes and signature ", LayoutSignature()));
   }
   const uint64_t pages = header.pages;
   if (pages == 0 || pages > size / kHeapPageBytes || Areas::OfPages(pages).file_bytes != size || header.file_bytes != size) {

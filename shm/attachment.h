@@ -73,7 +73,7 @@ class Attachment final {
   Areas areas_;
   std::atomic<uint64_t> process_number_{0};
   std::atomic<uint32_t> process_epoch_{sync_internal::kNoEpoch};  // in which the number is this process's
-  std::optional<Heap> heap_;  // made once, by Make or Attach
+  std::optional<Heap> heap_;                                      // made once, by Make or Attach
 };
 
 }  // namespace shoal::shm_internal

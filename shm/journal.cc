@@ -106,7 +106,8 @@ void Close(ThreadSlot& slot) {
 }  // namespace
 
 absl::Status UndoOrFinish(const Attachment& attachment, ThreadSlot& slot, HeapCache* cache) {
-  uint64_t head = slot.head.load(std::memory_order_relaxed);  // relaxed: this thread's own, or ordered by slot.replay and the locks
+  uint64_t head =
+      slot.head.load(std::memory_order_relaxed);  // relaxed: this thread's own, or ordered by slot.replay and the locks
   if (!Head::IsOpen(head)) return absl::OkStatus();
   if ((head & Head::kCommitted) != 0) return CommitFrees(attachment, slot, cache);
   absl::Status status = absl::OkStatus();

@@ -40,7 +40,8 @@ struct Head {
   static constexpr uint64_t kClosed = 0;
   static constexpr uint64_t kOpen = uint64_t{1} << 63;
   static constexpr uint64_t kCommitted = uint64_t{1} << 62;  // what was freed is being given back
-  static constexpr uint64_t kUndone = uint64_t{1} << 61;     // the old bytes are in place; what was allocated is being given back
+  static constexpr uint64_t kUndone = uint64_t{1}
+                                      << 61;  // the old bytes are in place; what was allocated is being given back
   static constexpr uint64_t kUsed = (uint64_t{1} << 40) - 1;
 
   static constexpr uint64_t Open(size_t locks) { return kOpen | uint64_t{locks} << 56; }

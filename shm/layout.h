@@ -50,11 +50,11 @@ struct alignas(128) ThreadSlot {
   sync_internal::RobustWord life;    // held by the thread for as long as it uses the segment
   sync_internal::RobustWord replay;  // held by whoever undoes the section of a dead thread
   alignas(128) std::atomic<uint64_t> head;
-  std::atomic<uint64_t> journal;      // where its bytes are: offset | log2 of the number of pages; 0: nowhere
-  std::atomic<uint64_t> process;      // of its thread: its number among all processes that ever attached
-  std::atomic<uint64_t> section;      // number of the last section: a counter, and the thread slot's number in the low bits
-  Intent growing;                     // the journal's next place
-  Intent leaving;                     // the journal's last place
+  std::atomic<uint64_t> journal;  // where its bytes are: offset | log2 of the number of pages; 0: nowhere
+  std::atomic<uint64_t> process;  // of its thread: its number among all processes that ever attached
+  std::atomic<uint64_t> section;  // number of the last section: a counter, and the thread slot's number in the low bits
+  Intent growing;                 // the journal's next place
+  Intent leaving;                 // the journal's last place
   std::atomic<uint64_t> locks[kMaxLocks];  // offsets of what the open section holds
 };
 static_assert(sizeof(ThreadSlot) == 384, "part of the shared layout");

@@ -1,8 +1,8 @@
 #ifndef SHOAL_SHM_MUTEX_H_
 #define SHOAL_SHM_MUTEX_H_
 
-#include <cstddef>
 #include <concepts>
+#include <cstddef>
 #include <optional>
 #include <string_view>
 #include <type_traits>
@@ -81,8 +81,8 @@ class Mutex final {
  public:
   Mutex() : object_{} { static_assert(CheckGuardable<T>()); }
   template <class First, class... Rest>
-    requires(!std::same_as<std::remove_cvref_t<First>, Mutex>)
-  explicit Mutex(First&& first, Rest&&... rest) : object_{std::forward<First>(first), std::forward<Rest>(rest)...} {
+  requires(!std::same_as<std::remove_cvref_t<First>, Mutex>) explicit Mutex(First&& first, Rest&&... rest)
+      : object_{std::forward<First>(first), std::forward<Rest>(rest)...} {
     static_assert(CheckGuardable<T>());
   }
   Mutex(const Mutex&) = delete;

@@ -69,8 +69,9 @@ RobustWord* StillRunningOrNull(const Attachment& attachment, uint64_t process) {
 
 // What a keeper that cannot reap yet sleeps on: the thread's word, with the bit that makes the kernel wake.
 FutexExpectation UntilItEnds(RobustWord& life) {
-  const uint32_t seen = life.word.fetch_or(sync_internal::kWaiters, std::memory_order_relaxed);  // relaxed: the sleep compares
-  if (sync_internal::IsFree(seen)) return {&life.word, ~seen};  // it has ended: do not sleep
+  const uint32_t seen =
+      life.word.fetch_or(sync_internal::kWaiters, std::memory_order_relaxed);  // relaxed: the sleep compares
+  if (sync_internal::IsFree(seen)) return {&life.word, ~seen};                 // it has ended: do not sleep
   return {&life.word, seen | sync_internal::kWaiters};
 }
 
@@ -94,7 +95,8 @@ RobustWord* ReapSlot(const Attachment& attachment, int index, Reaper reaper) {
     if (running == nullptr) {
       if (reaper != nullptr) reaper(attachment, ParticipantIdOf(index, slot.life_number.load(std::memory_order_relaxed)));
       TellOfDeath(header);
-      slot.life.word.store(0, std::memory_order_release);  // lock.handoff (release): last; until here the next one does it again
+      slot.life.word.store(
+          0, std::memory_order_release);  // lock.handoff (release): last; until here the next one does it again
     }
   }
   sync_internal::Release(self, header.joining);
@@ -153,8 +155,8 @@ class Participant::Keeper final {
       // Who it is first, and then its life: a living participant is never taken for its predecessor.
       // relaxed, all: ordered by the life word
       slot.life_number.fetch_add(1, std::memory_order_relaxed);
-      slot.pid.store(static_cast<uint32_t>(getpid()), std::memory_order_relaxed);                // relaxed: as above
-      slot.process.store(attachment_->process_number(), std::memory_order_relaxed);              // relaxed: as above
+      slot.pid.store(static_cast<uint32_t>(getpid()), std::memory_order_relaxed);    // relaxed: as above
+      slot.process.store(attachment_->process_number(), std::memory_order_relaxed);  // relaxed: as above
       std::strncpy(slot.name, program_invocation_short_name, sizeof(slot.name) - 1);
       const absl::Status status = sync_internal::Acquire(self, slot.life, Deadline::Passed(), &owner_died);
       if (!status.ok()) {

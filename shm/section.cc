@@ -122,7 +122,8 @@ Section::Section(std::shared_ptr<Attachment> attachment, ThreadSlot& slot, int n
       first_page_(attachment->areas().first_page),
       slot_(slot),
       // relaxed: this thread's slot. Whatever the last thread's number was, ours are later and end in the slot's.
-      number_((slot.section.load(std::memory_order_relaxed) / kSectionStep + 1) * kSectionStep + static_cast<uint64_t>(number)),
+      number_((slot.section.load(std::memory_order_relaxed) / kSectionStep + 1) * kSectionStep +
+              static_cast<uint64_t>(number)),
       attachment_(std::move(attachment)),
       cache_(static_cast<uint32_t>(number) + 1) {}
 

@@ -89,25 +89,26 @@ class Section final {
     number_ += kSectionStep;
     // relaxed, both: read only after this thread's death. The number first: no section ever has an older one's.
     slot_.section.store(number_, std::memory_order_relaxed);
-    std::atomic_signal_fence(std::memory_order_seq_cst);     // seq_cst: program order is what a death sees
-    slot_.head.store(head_, std::memory_order_relaxed);      // relaxed: as above
-    std::atomic_signal_fence(std::memory_order_seq_cst);     // seq_cst: program order
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // seq_cst: program order is what a death sees
+    slot_.head.store(head_, std::memory_order_relaxed);   // relaxed: as above
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // seq_cst: program order
   }
 
   bool TrySave(void* address, size_t bytes) {
     const size_t padded = (bytes + 7) / 8 * 8;
     if (__builtin_expect(bytes > Trailer::kMaxBytes || padded + sizeof(uint64_t) > capacity_ - used_, 0)) return false;
     std::memcpy(journal_ + used_, address, bytes);
-    FinishRecord(RecordKind::kBytes, bytes, padded, reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base_));
+    FinishRecord(RecordKind::kBytes, bytes, padded,
+                 reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base_));
     return true;
   }
   void FinishRecord(RecordKind kind, size_t bytes, size_t padded, uint64_t offset) {
     const uint64_t trailer = Trailer::Of(kind, bytes, offset);
     std::memcpy(journal_ + used_ + padded, &trailer, sizeof(trailer));
     used_ += padded + sizeof(trailer);
-    std::atomic_signal_fence(std::memory_order_seq_cst);                // seq_cst: the record is whole before it is in use
-    slot_.head.store(head_ + used_, std::memory_order_relaxed);         // relaxed: read only after this thread's death
-    std::atomic_signal_fence(std::memory_order_seq_cst);                // seq_cst: in use before the store it protects
+    std::atomic_signal_fence(std::memory_order_seq_cst);         // seq_cst: the record is whole before it is in use
+    slot_.head.store(head_ + used_, std::memory_order_relaxed);  // relaxed: read only after this thread's death
+    std::atomic_signal_fence(std::memory_order_seq_cst);         // seq_cst: in use before the store it protects
   }
   bool TryRecordBlock(RecordKind kind, Block block);
   absl::Status SaveSlowly(void* address, size_t bytes);
@@ -167,9 +168,9 @@ absl::Status LockAndRecover(Section& section, sync_internal::RobustWord& lock, s
 inline Section* TryLockAndOpenFast(sync_internal::RobustWord& lock) {
   sync_internal::Thread& self = sync_internal::ThisThread();
   ThreadSections& mine = this_thread_sections;
-  if (__builtin_expect(mine.serial != self.serial || reinterpret_cast<uintptr_t>(&lock) - mine.base >= mine.size ||
-                           mine.open != nullptr,
-                       0)) {
+  if (__builtin_expect(
+          mine.serial != self.serial || reinterpret_cast<uintptr_t>(&lock) - mine.base >= mine.size || mine.open != nullptr,
+          0)) {
     return nullptr;
   }
   if (!sync_internal::TryAcquireFast(self, lock)) return nullptr;

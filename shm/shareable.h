@@ -151,6 +151,7 @@ enum class Refusal {
   kReferenceMember,
   kBitField,
   kConstMember,
+  kPacked,
   kUnionMember,
   kTupleLike,
   kTooManyFields,
@@ -169,6 +170,8 @@ constexpr Refusal RefusalOf(StructProblem problem) {
       return Refusal::kBitField;
     case StructProblem::kConstOrVolatile:
       return Refusal::kConstMember;
+    case StructProblem::kPacked:
+      return Refusal::kPacked;
     case StructProblem::kUnion:
       return Refusal::kUnionMember;
     case StructProblem::kTuple:
@@ -436,6 +439,8 @@ constexpr void Explain() {
                 "Atomic, values");
   static_assert(refusal != Refusal::kConstMember,
                 "a struct with a const or volatile member cannot be shared: remove the word, or use shoal::Atomic");
+  static_assert(refusal != Refusal::kPacked,
+                "a packed struct cannot be shared: two processes would see a misaligned field change in two steps");
   static_assert(
       refusal != Refusal::kUnionMember,
       "a struct with a union member cannot be shared, for nobody knows what that holds: use shoal::Variant, or fields");

@@ -12,7 +12,8 @@
 #include "shoal/shm/field_bindings.h"
 
 // Takes plain structs apart: how many fields, of which types, at which offsets. Unlike Boost.PFR it knows C arrays, sees
-// reference members, and answers "no" with a reason where PFR stops the compiler.
+// reference members, and answers "no" with a reason where PFR stops the compiler. It stops only at what is no standard C++ (a
+// struct without a name inside, an array without a length) and at volatile bit-fields.
 
 namespace shoal::shm_internal {
 
@@ -32,6 +33,7 @@ enum class StructProblem {
   kReference,        // a reference member
   kBitField,         // a bit-field, or a reference to const (to g++ also a volatile member)
   kConstOrVolatile,  // a const or volatile member
+  kPacked,           // fields that are not aligned
   kUnion,            // a union member, with or without a name
   kTuple,            // std::tuple_size is specialised for it: structured bindings would show something else
   kTooMany,          // more than kMaxFields fields
@@ -226,6 +228,10 @@ template <class... F>
 constexpr bool AllConst(TypeList<F...>) {
   return (std::is_const_v<F> && ...);
 }
+template <class T, class... F>
+constexpr bool AllAligned(TypeList<F...>) {
+  return ((alignof(F) <= alignof(T)) && ...);
+}
 template <class... F>
 constexpr bool NoneQualified(TypeList<F...>) {
   return ((!std::is_const_v<F> && !std::is_volatile_v<F>)&&...);
@@ -264,6 +270,8 @@ constexpr FieldCount InspectStruct() {
     return fields;
   } else if constexpr (!AllConst(FieldTypesOf<const T, fields.count>())) {
     return {.problem = StructProblem::kReference};  // const does not reach through a reference
+  } else if constexpr (!AllAligned<T>(FieldTypesOf<const T, fields.count>())) {
+    return {.problem = StructProblem::kPacked};
   } else if constexpr (!FieldsAreInside<T, fields.count>) {
     return {.problem = StructProblem::kBitField};
   } else if constexpr (!NoneQualified(FieldTypesOf<T, fields.count>())) {

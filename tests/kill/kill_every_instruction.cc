@@ -3,7 +3,7 @@
 //   bazel run -c opt //tests:kill_every_instruction -- --all            every operation at every instruction
 //   bazel run -c opt //tests:kill_every_instruction -- --only=Barrier   those whose name contains it
 //   bazel run -c opt //tests:kill_every_instruction -- --sample=50 --seed=7
-//   bazel run -c opt //tests:kill_every_instruction -- --hanging        what must hang: peers, and protections switched off
+//   bazel run -c opt //tests:kill_every_instruction -- --hanging        what must fail: peers, and protections switched off
 //
 // Operations run side by side, as many at once as --jobs= says (2).
 
@@ -24,6 +24,8 @@
 
 #include "shoal/sync/check.h"
 #include "shoal/tests/kill/driver.h"
+#include "shoal/tests/kill/heap_operations.h"
+#include "shoal/tests/kill/section_operations.h"
 #include "shoal/tests/kill/sync_operations.h"
 
 namespace shoal::tests {
@@ -113,8 +115,14 @@ int main(int argc, char** argv) {
   printf("seed %lu\n", points.seed);
   fflush(stdout);
   std::vector<Operation> operations;
-  for (Operation& operation : hanging ? SyncOperationsThatHang() : SyncOperations()) {
-    if (operation.name.find(only) != std::string::npos) operations.push_back(std::move(operation));
+  using Make = std::vector<Operation> (*)();
+  const std::vector<Make> all =
+      hanging ? std::vector<Make>{SyncOperationsThatHang, HeapOperationsThatLeak, SectionOperationsThatTear}
+              : std::vector<Make>{SyncOperations, HeapOperations, SectionOperations};
+  for (const Make make : all) {
+    for (Operation& operation : make()) {
+      if (operation.name.find(only) != std::string::npos) operations.push_back(std::move(operation));
+    }
   }
   const std::vector<Tally> tallies = RunSideBySide(operations, points, jobs);
   fputs(Table(tallies).c_str(), stdout);

@@ -1,0 +1,160 @@
+#!/bin/bash
+# What may not be shared, and what the compilers say of it. Each mistake must give exactly one error: our sentence. One from the
+# inside of our headers would be a riddle.
+
+set -euo pipefail
+
+readonly include="${TEST_TMPDIR}/include"
+mkdir -p "${include}/shoal"
+ln -s "${PWD}/sync" "${include}/shoal/sync"
+ln -s "${PWD}/shm" "${include}/shoal/shm"
+
+compilers=(g++)
+if command -v clang++ > /dev/null; then compilers+=(clang++); fi
+
+compiles() {  # compiler, file for its errors; the code is the input
+  { printf '#include "shoal/shm/shareable.h"\n'; cat; } |
+    "$1" -std=c++20 -Wall -Werror -fsyntax-only -I"${include}" -x c++ - 2> "$2"
+}
+
+failures=0
+right() {  # name, code
+  local compiler
+  for compiler in "${compilers[@]}"; do
+    if compiles "${compiler}" "${TEST_TMPDIR}/errors" <<< "$2"; then
+      echo "ok: $1"
+    else
+      echo "FAILED: $1: ${compiler} refuses it"; cat "${TEST_TMPDIR}/errors"; failures=1
+    fi
+  done
+}
+wrong() {  # name, code, then what the compilers must say, each as an expression for grep
+  local compiler errors said
+  errors="${TEST_TMPDIR}/errors"
+  for compiler in "${compilers[@]}"; do
+    if compiles "${compiler}" "${errors}" <<< "$2"; then
+      echo "FAILED: $1: ${compiler} compiles it"; failures=1
+    elif [[ "$(grep -c ' error: ' "${errors}")" != 1 ]]; then
+      echo "FAILED: $1: ${compiler} gives more than one error"; cat "${errors}"; failures=1
+    else
+      for said in "${@:3}"; do
+        if ! grep -q -- "${said}" "${errors}"; then
+          echo "FAILED: $1: ${compiler} does not say '${said}'"; cat "${errors}"; failures=1
+        fi
+      done
+    fi
+  done
+  echo "looked at: $1"
+}
+
+readonly check='constexpr bool checked = shoal::CheckShareable<Order>();'
+
+right "numbers, enums, arrays and structs of these" "
+  enum class Side : char { kBuy, kSell };
+  struct Price { double amount; char currency[4]; };
+  struct Order { unsigned long number; Side side; Price limits[3]; std::array<bool, 7> flags; };
+  ${check} static_assert(checked);"
+
+wrong "a pointer" "struct Order { int number; const char* item; }; ${check}" \
+  'a pointer means nothing in another process' 'CheckField<Order, 2'
+wrong "a pointer to a member" "struct Order { int number; int Order::*member; }; ${check}" \
+  'a pointer means nothing in another process' 'CheckField<Order, 2'
+wrong "a pointer to a function" "struct Order { void (*function)(); }; ${check}" \
+  'a pointer means nothing in another process' 'CheckField<Order, 1'
+wrong "a pointer deep inside" "
+  struct Price { double amount; char* currency; };
+  struct Order { int number; std::array<Price, 2> prices; }; ${check}" \
+  'a pointer means nothing in another process' 'CheckField<Order, 2' 'CheckField<Price, 2'
+wrong "a reference" "struct Order { int number; int& count; }; ${check}" 'a struct with a reference member cannot be shared'
+wrong "a reference to const" "struct Order { int number; const int& count; }; ${check}" 'const reference cannot be shared'
+wrong "a function" "constexpr bool checked = shoal::CheckShareable<void()>();" 'a function lies at another address'
+wrong "virtual functions" "struct Order { virtual int number(); }; ${check}" 'a type with virtual functions cannot be shared'
+wrong "long double" "struct Order { int number; long double price; }; ${check}" \
+  'long double and 128-bit integers have no fixed form' 'CheckField<Order, 2'
+wrong "a 128-bit integer" "struct Order { __int128 number; }; ${check}" 'long double and 128-bit integers have no fixed form'
+wrong "a union" "union Order { int number; float price; }; ${check}" 'a union cannot be shared'
+wrong "a union without a name" "struct Order { int kind; union { int number; float price; }; }; ${check}" \
+  'a struct with a union member cannot be shared'
+wrong "a mutex of pthread" "#include <pthread.h>
+  constexpr bool checked = shoal::CheckShareable<pthread_mutex_t>();" "a union cannot be shared, pthread's objects included"
+wrong "a base class" "struct Item { int id; }; struct Order : Item { int number; }; ${check}" \
+  'a struct with a base class cannot be shared'
+wrong "a bit-field" "struct Order { int number : 7; int count; }; ${check}" 'a struct with a bit-field'
+wrong "a const member" "struct Order { const int number; }; ${check}" 'a struct with a const or volatile member'
+wrong "packed fields" "struct __attribute__((packed)) Order { char side; int number; }; ${check}" \
+  'a packed struct cannot be shared'
+wrong "private fields" "
+  class Order { public: int number() const { return number_; } private: int number_ = 0; }; ${check}" \
+  'only a plain struct can be shared'
+wrong "a type that is only declared" "struct Order; ${check}" 'only a complete type can be shared'
+wrong "too many fields" "struct Order { int $(printf 'f%d, ' {1..100})last; }; ${check}" 'more than 100 fields cannot be shared'
+
+wrong "std::string" "#include <string>
+  struct Order { int number; std::string item; }; ${check}" \
+  'its elements lie in memory of this process only: use shoal::String' 'CheckField<Order, 2'
+wrong "std::string_view" "struct Order { std::string_view item; }; ${check}" 'a view is a pointer in disguise' 'CheckField<Order, 1'
+wrong "std::span" "#include <span>
+  struct Order { std::span<int> items; }; ${check}" 'a view is a pointer in disguise'
+wrong "std::vector" "#include <vector>
+  struct Order { std::vector<int> items; }; ${check}" 'its elements lie in memory of this process only'
+wrong "std::map" "#include <map>
+  struct Order { std::map<int, int> items; }; ${check}" 'its elements lie in memory of this process only'
+wrong "std::unique_ptr" "struct Order { int number; std::unique_ptr<int> item; }; ${check}" \
+  'a smart pointer means nothing in another process' 'CheckField<Order, 2'
+wrong "std::shared_ptr" "struct Order { std::shared_ptr<int> item; }; ${check}" 'a smart pointer means nothing in another process'
+wrong "std::function" "#include <functional>
+  struct Order { std::function<void()> done; }; ${check}" 'a function lies at another address in another process'
+wrong "a lambda with a capture" "constexpr bool checked = [](int n) {
+  auto add = [n](int m) { return n + m; }; return shoal::CheckShareable<decltype(add)>() && add(1); }(1);" \
+  'a function lies at another address in another process'
+wrong "std::mutex" "#include <mutex>
+  struct Order { int number; std::mutex lock; }; ${check}" 'cannot be shared: use shoal::Lock' 'CheckField<Order, 2'
+wrong "std::thread" "#include <thread>
+  struct Order { std::thread worker; }; ${check}" 'cannot be shared: use shoal::Lock'
+wrong "a stream" "#include <ostream>
+  constexpr bool checked = shoal::CheckShareable<std::ostream>();" 'a type with virtual functions cannot be shared'
+wrong "std::atomic" "struct Order { std::atomic<int> count; }; ${check}" 'use shoal::Atomic' 'CheckField<Order, 1'
+wrong "std::optional" "struct Order { std::optional<int> count; }; ${check}" 'std::optional, pair, tuple and variant have no fixed layout'
+wrong "std::pair" "struct Order { std::pair<int, int> counts; }; ${check}" 'std::optional, pair, tuple and variant have no fixed layout'
+
+wrong "a type that refuses" "
+  struct Order { int fd; };
+  template <> struct shoal::ShareableTraits<Order> : shoal::SharedType<shoal::SharedKind::kRefused> {};
+  ${check}" 'this type refuses to be shared'
+wrong "a bad name" "
+  class Order {};
+  template <> struct shoal::ShareableTraits<Order> : shoal::SharedType<shoal::SharedKind::kValue> {
+    static constexpr std::string_view kName = \"my order\";
+  };
+  ${check}" 'the kName in ShareableTraits begins with a letter'
+
+wrong "a pointer in what a class template checks in its constructor" "
+  template <class T> struct Mutex { Mutex() { shoal::CheckGuardable<T>(); } T value; };
+  struct Order { int number; const char* item; };
+  void Use() { Mutex<Order> orders; }" 'a pointer means nothing in another process' 'CheckField<Order, 2'
+wrong "a struct that nobody locks" "struct Order { int number; };
+  constexpr bool checked = shoal::CheckConcurrent<Order>();" 'use Shared<Mutex<T>>' 'CheckConcurrent<Order>\|T = Order'
+wrong "a container that nobody locks" "
+  template <class T> class Row {};
+  template <class T> struct shoal::ShareableTraits<Row<T>> : shoal::SharedType<shoal::SharedKind::kContainer, T> {
+    static constexpr std::string_view kName = \"Row\";
+  };
+  constexpr bool checked = shoal::CheckConcurrent<Row<int>>();" 'a container would be changed by several processes without a lock'
+wrong "a container of pointers" "
+  template <class T> class Row {};
+  template <class T> struct shoal::ShareableTraits<Row<T>> : shoal::SharedType<shoal::SharedKind::kContainer, T> {
+    static constexpr std::string_view kName = \"Row\";
+  };
+  struct Order { int number; Row<char*> items; }; ${check}" \
+  'a pointer means nothing in another process' 'CheckField<Order, 2' 'CheckPart<Row<char'
+wrong "an Atomic inside a Mutex" "#include \"shoal/shm/atomic.h\"
+  struct Order { shoal::Atomic<int> count; };
+  constexpr bool checked = shoal::CheckGuardable<Order>();" 'a Mutex must not guard another lock, Mutex or Atomic by value'
+wrong "a Lock inside a Mutex" "#include \"shoal/shm/shareable_sync.h\"
+  struct Order { int number; shoal::Lock lock; };
+  constexpr bool checked = shoal::CheckGuardable<Order>();" 'a Mutex must not guard another lock, Mutex or Atomic by value'
+wrong "an Atomic of a struct" "#include \"shoal/shm/atomic.h\"
+  struct Order { int number; };
+  using Wrong = decltype(shoal::Atomic<Order>::kDefaultOrder);" 'an Atomic holds a number, a bool or an enum'
+
+exit "${failures}"
