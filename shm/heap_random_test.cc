@@ -92,13 +92,13 @@ TEST(HeapRandomTest, TheHeapIsWhatAModelOfItIs) {
     } else if (kind < 994) {
       heap.Release(cache);
     } else if (kind < 996) {
-      caches[who] = std::make_unique<HeapCache>(cache.slot());  // killed and reaped
-      heap.ReleaseSlot(cache.slot());
+      heap.ReleaseSlot(cache.slot());  // killed and reaped
+      caches[who] = std::make_unique<HeapCache>(cache.slot());
     } else {
       heap.Trim(cache);
     }
     if (!gone.empty() && step % 7 == 0) {
-      ASSERT_FALSE(heap.Free(&cache, gone[random() % gone.size()]));
+      ASSERT_FALSE(heap.Free(caches[who].get(), gone[random() % gone.size()]));
     }
     if (step % 1000 == 0) {
       size_t bytes = 0;
