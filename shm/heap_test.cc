@@ -192,6 +192,24 @@ TEST(HeapTest, AFullHeapSaysSoWithNumbersAndServesWhatIsLeft) {
   EXPECT_TRUE(world.Allocate(cache, 80).ok());
 }
 
+// Where the next search begins is swallowed by the free run in front of it, in a search that finds nothing.
+TEST(HeapTest, ASearchNeverBeginsInsideARun) {
+  HeapWorld world(8);
+  HeapCache cache(1);
+  const Block a = *world.Allocate(cache, kHeapPageBytes);
+  const Block b = *world.Allocate(cache, kHeapPageBytes);
+  Block c = *world.Allocate(cache, kHeapPageBytes);
+  const Block d = *world.Allocate(cache, 5 * kHeapPageBytes);
+  ASSERT_TRUE(world.heap().Free(&cache, c));
+  c = *world.Allocate(cache, kHeapPageBytes);  // the next search begins at d
+  ASSERT_TRUE(world.heap().Free(&cache, d));
+  ASSERT_TRUE(world.heap().Free(&cache, c));
+  EXPECT_FALSE(world.Allocate(cache, 7 * kHeapPageBytes).ok());  // joins c and d
+  EXPECT_TRUE(world.Allocate(cache, 5 * kHeapPageBytes).ok());
+  EXPECT_FALSE(world.Allocate(cache, 2 * kHeapPageBytes).ok());
+  EXPECT_TRUE(world.heap().IsAllocated(a) && world.heap().IsAllocated(b));
+}
+
 TEST(HeapTest, MemoryIsReservedBeforeItIsUsedAndLackOfItIsSaid) {
   HeapWorld world(1024, 1, 130);
   HeapCache cache(1);

@@ -1,0 +1,126 @@
+// A process that uses a segment dies, and the others take back what it held.
+
+#include "shoal/shm/participants.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "shoal/shm/attachment.h"
+#include "shoal/shm/layout.h"
+#include "shoal/shm/memory_file.h"
+#include "shoal/sync/deadline.h"
+#include "shoal/sync/futex.h"
+
+namespace shoal::shm_internal {
+namespace {
+
+std::atomic<int> reaped_count{0};
+std::atomic<ParticipantId> reaped_last{0};
+void Count(const Attachment&, ParticipantId id) {
+  reaped_last = id;
+  ++reaped_count;
+}
+
+std::shared_ptr<Attachment> NewSegment() {
+  auto file = CreateMemoryFile("participants", 0);
+  EXPECT_TRUE(file.ok()) << file.status();
+  auto attachment = Attachment::Make(*std::move(file), 8);
+  EXPECT_TRUE(attachment.ok()) << attachment.status();
+  return *attachment;
+}
+
+// Waits, on the word that a reaper changes, until `id` has no slot any more.
+void UntilReaped(const Attachment& attachment, ParticipantId id) {
+  const ParticipantSlot& slot = attachment.participants()[static_cast<size_t>(SlotOf(id))];
+  for (;;) {
+    const uint32_t deaths = attachment.header().deaths.load();
+    if (slot.life.word.load() == 0) return;
+    sync_internal::SleepWhile({{&attachment.header().deaths, deaths}}, sync_internal::Deadline::Infinite());
+  }
+}
+
+// A process that joins and then waits to be killed, or leaves and ends when told to.
+struct Child {
+  pid_t pid;
+  ParticipantId id;
+};
+Child Join(const std::shared_ptr<Attachment>& attachment, bool leave) {
+  int pipe_fds[2];
+  EXPECT_EQ(pipe(pipe_fds), 0);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    auto participant = Participant::Join(attachment, &Count);
+    if (!participant.ok()) _exit(1);
+    const ParticipantId id = (*participant)->id();
+    if (write(pipe_fds[1], &id, sizeof(id)) != sizeof(id)) _exit(1);
+    if (leave) {
+      participant->reset();
+      _exit(0);
+    }
+    for (;;) pause();
+  }
+  ParticipantId id = 0;
+  EXPECT_EQ(read(pipe_fds[0], &id, sizeof(id)), static_cast<ssize_t>(sizeof(id)));
+  close(pipe_fds[0]);
+  close(pipe_fds[1]);
+  return {pid, id};
+}
+
+TEST(ParticipantsTest, AKilledProcessIsReapedOnceByTheKeeperOfAnother) {
+  reaped_count = 0;
+  const std::shared_ptr<Attachment> attachment = NewSegment();
+  auto own = Participant::Join(attachment, &Count);
+  ASSERT_TRUE(own.ok()) << own.status();
+  const Child child = Join(attachment, /*leave=*/false);
+  EXPECT_NE(child.id, (*own)->id());
+  EXPECT_FALSE(IsDead(*attachment, child.id));
+  EXPECT_NE(Describe(*attachment, child.id).find(std::to_string(child.pid)), std::string::npos);
+  kill(child.pid, SIGKILL);
+  UntilReaped(*attachment, child.id);
+  EXPECT_TRUE(IsDead(*attachment, child.id));
+  EXPECT_FALSE(IsDead(*attachment, (*own)->id()));
+  EXPECT_EQ(reaped_count, 1);
+  EXPECT_EQ(reaped_last, child.id);
+  waitpid(child.pid, nullptr, 0);
+}
+
+TEST(ParticipantsTest, WhoLeavesIsNotReapedAndItsSlotIsAnotherLife) {
+  reaped_count = 0;
+  const std::shared_ptr<Attachment> attachment = NewSegment();
+  const Child first = Join(attachment, /*leave=*/true);
+  waitpid(first.pid, nullptr, 0);
+  EXPECT_TRUE(IsDead(*attachment, first.id));
+  const Child second = Join(attachment, /*leave=*/false);
+  EXPECT_EQ(SlotOf(second.id), SlotOf(first.id));
+  EXPECT_NE(second.id, first.id);
+  EXPECT_TRUE(IsDead(*attachment, first.id));
+  kill(second.pid, SIGKILL);
+  waitpid(second.pid, nullptr, 0);
+  EXPECT_EQ(Reap(*attachment, &Count), 1);
+  EXPECT_EQ(reaped_count, 1);
+}
+
+TEST(ParticipantsTest, TwoKilledAtOnceAreBothReaped) {
+  reaped_count = 0;
+  const std::shared_ptr<Attachment> attachment = NewSegment();
+  auto own = Participant::Join(attachment, &Count);
+  ASSERT_TRUE(own.ok()) << own.status();
+  const Child a = Join(attachment, /*leave=*/false);
+  const Child b = Join(attachment, /*leave=*/false);
+  kill(a.pid, SIGKILL);
+  kill(b.pid, SIGKILL);
+  UntilReaped(*attachment, a.id);
+  UntilReaped(*attachment, b.id);
+  EXPECT_EQ(reaped_count, 2);
+  waitpid(a.pid, nullptr, 0);
+  waitpid(b.pid, nullptr, 0);
+}
+
+}  // namespace
+}  // namespace shoal::shm_internal
