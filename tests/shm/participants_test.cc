@@ -2,6 +2,7 @@
 
 #include "shoal/shm/participants.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,8 +15,6 @@
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/layout.h"
 #include "shoal/shm/memory_file.h"
-#include "shoal/sync/deadline.h"
-#include "shoal/sync/futex.h"
 
 namespace shoal::shm_internal {
 namespace {
@@ -35,14 +34,10 @@ std::shared_ptr<Attachment> NewSegment() {
   return *attachment;
 }
 
-// Waits, on the word that a reaper changes, until `id` has no slot any more.
+// Waits until `id` has no slot any more.
 void UntilReaped(const Attachment& attachment, ParticipantId id) {
   const ParticipantSlot& slot = attachment.participants()[static_cast<size_t>(SlotOf(id))];
-  for (;;) {
-    const uint32_t deaths = attachment.header().deaths.load();
-    if (slot.life.word.load() == 0) return;
-    sync_internal::SleepWhile({{&attachment.header().deaths, deaths}}, sync_internal::Deadline::Infinite());
-  }
+  while (slot.life.word.load() != 0) sched_yield();
 }
 
 // A process that joins and then waits to be killed, or leaves and ends when told to.
