@@ -51,7 +51,6 @@ constexpr uint64_t kSlabsPerSearch = 4;    // beside the current one: so a full 
 constexpr uint32_t kBlocksPerSearch = 32;  // half a shelf: the other half is for what is freed meanwhile
 constexpr int kOrphansPerRefill = 8;
 constexpr uint32_t kRunTag = 1;
-constexpr uint64_t kAllClasses = (uint64_t{1} << kSizeClassCount) - 1;
 
 constexpr uint64_t PagesFor(size_t size_bytes) {
   return size_bytes / kHeapPageBytes + (size_bytes % kHeapPageBytes != 0 ? 1 : 0);
