@@ -75,15 +75,15 @@ class [[nodiscard]] MutexGuard final {
 //                  the segment is another pid namespace's; ResourceExhausted: too many threads use the segment, or no memory for
 //                  the journal; DataLoss: the shared bytes make no sense.
 // Allocation:      a journal for each thread and segment, once; more where a section changes more than that holds.
-// Layout:          40 bytes, then T.
+// Layout:          T, then 40 bytes: the T begins where the Mutex does.
 template <Shareable T>
 class Mutex final {
  public:
-  Mutex() : object_{} { static_assert(CheckGuardable<T>()); }
+  Mutex() : object_{} { static_assert(CheckRoot<T>()); }
   template <class First, class... Rest>
   requires(!std::same_as<std::remove_cvref_t<First>, Mutex>) explicit Mutex(First&& first, Rest&&... rest)
       : object_{std::forward<First>(first), std::forward<Rest>(rest)...} {
-    static_assert(CheckGuardable<T>());
+    static_assert(CheckRoot<T>());
   }
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;
@@ -131,8 +131,8 @@ class Mutex final {
   }
 
  private:
+  T object_;  // first: who knows the layout but not T finds the parts of the T at the Mutex's address
   sync_internal::RobustWord lock_ = {};
-  T object_;
 };
 
 template <class T>

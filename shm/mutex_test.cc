@@ -77,6 +77,13 @@ TEST_F(MutexTest, ASecondSectionInAThreadIsRefused) {
   EXPECT_FALSE(mutex_->TryLock().has_value());
 }
 
+// Code that knows the layout and not the type finds the object where the mutex is.
+TEST_F(MutexTest, TheObjectLiesAtItsAddress) {
+  auto guard = mutex_->Lock();
+  ASSERT_TRUE(guard.ok());
+  EXPECT_EQ(static_cast<void*>(&**guard), static_cast<void*>(mutex_));
+}
+
 TEST_F(MutexTest, OutsideOfASegmentItRefuses) {
   Mutex<Pair> local;
   EXPECT_EQ(local.Lock().status().code(), absl::StatusCode::kFailedPrecondition);

@@ -505,6 +505,28 @@ constexpr bool CheckGuardable() {
   return Guardable<T>;
 }
 
+// The bytes of a T that a Mutex, RwLock or Value may guard. Every section copies them when it opens; what the T's containers hold
+// does not count.
+inline constexpr size_t kMaxRootBytes = 4096;
+
+// Specialise this for a larger T whose sections may cost that much:
+//
+//   template <>
+//   inline constexpr bool shoal::kMayBeLargeRoot<Table> = true;
+template <class T>
+inline constexpr bool kMayBeLargeRoot = false;
+
+// The same for what one Mutex, RwLock or Value guards: Guardable, and not too large.
+template <class T>
+constexpr bool CheckRoot() {
+  if constexpr (CheckGuardable<T>()) {
+    static_assert(sizeof(T) <= kMaxRootBytes || kMayBeLargeRoot<T>,
+                  "every section would copy all of this, more than 4096 bytes: keep it in a shoal::Vector or HashMap, or "
+                  "specialise shoal::kMayBeLargeRoot");
+  }
+  return Guardable<T>;
+}
+
 }  // namespace shoal
 
 #endif  // SHOAL_SHM_SHAREABLE_H_

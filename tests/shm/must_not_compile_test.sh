@@ -160,6 +160,11 @@ wrong "an Atomic inside a Mutex" "#include \"shoal/shm/atomic.h\"
 wrong "a Lock inside a Mutex" "#include \"shoal/shm/shareable_sync.h\"
   struct Order { int number; shoal::Lock lock; };
   constexpr bool checked = shoal::CheckGuardable<Order>();" 'a Mutex must not guard another lock, Mutex or Atomic by value'
+wrong "a large object inside a Mutex" "struct Order { char text[4097]; };
+  constexpr bool checked = shoal::CheckRoot<Order>();" 'every section would copy all of this, more than 4096 bytes'
+right "a large object inside a Mutex that says so" "struct Order { char text[4097]; };
+  template <> inline constexpr bool shoal::kMayBeLargeRoot<Order> = true;
+  static_assert(shoal::CheckRoot<Order>());"
 wrong "an Atomic of a struct" "#include \"shoal/shm/atomic.h\"
   struct Order { int number; };
   using Wrong = decltype(shoal::Atomic<Order>::kDefaultOrder);" 'an Atomic holds a number, a bool or an enum'
