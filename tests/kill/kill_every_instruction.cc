@@ -1,9 +1,10 @@
 // Kills a process at every instruction of every registered operation and prints a table; all zeros is the promise.
 //
 //   bazel run -c opt //tests:kill_every_instruction -- --all            every operation at every instruction
+//   bazel run -c opt //tests:kill_every_instruction -- --group=sync     those of one row of all_operations.cc
 //   bazel run -c opt //tests:kill_every_instruction -- --only=Barrier   those whose name contains it
 //   bazel run -c opt //tests:kill_every_instruction -- --sample=50 --seed=7
-//   bazel run -c opt //tests:kill_every_instruction -- --hanging        what must fail: peers, and protections switched off
+//   bazel run -c opt //tests:kill_every_instruction -- --broken         what must fail: peers, and protections switched off
 //
 // Operations run side by side, as many at once as --jobs= says (2).
 
@@ -23,10 +24,8 @@
 #include <vector>
 
 #include "shoal/sync/check.h"
+#include "shoal/tests/kill/all_operations.h"
 #include "shoal/tests/kill/driver.h"
-#include "shoal/tests/kill/heap_operations.h"
-#include "shoal/tests/kill/section_operations.h"
-#include "shoal/tests/kill/sync_operations.h"
 
 namespace shoal::tests {
 namespace {
@@ -90,15 +89,18 @@ std::vector<Tally> RunSideBySide(const std::vector<Operation>& operations, const
 int main(int argc, char** argv) {
   using namespace shoal::tests;  // NOLINT: a main function
   Points points{.sample = 20, .seed = std::random_device()()};
+  std::string_view group;
   std::string_view only;
-  bool hanging = false;
+  bool broken = false;
   int jobs = 2;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
     if (argument == "--all") {
       points.sample = 0;
-    } else if (argument == "--hanging") {
-      hanging = true;
+    } else if (argument == "--broken") {
+      broken = true;
+    } else if (argument.substr(0, 8) == "--group=") {
+      group = argument.substr(8);
     } else if (argument.substr(0, 7) == "--jobs=") {
       jobs = std::max(1, atoi(argv[i] + 7));
     } else if (argument.substr(0, 7) == "--only=") {
@@ -115,17 +117,16 @@ int main(int argc, char** argv) {
   printf("seed %lu\n", points.seed);
   fflush(stdout);
   std::vector<Operation> operations;
-  using Make = std::vector<Operation> (*)();
-  const std::vector<Make> all =
-      hanging ? std::vector<Make>{SyncOperationsThatHang, HeapOperationsThatLeak, SectionOperationsThatTear}
-              : std::vector<Make>{SyncOperations, HeapOperations, SectionOperations};
-  for (const Make make : all) {
+  for (const OperationGroup& of : AllOperations()) {
+    const OperationGroup::Make make = broken ? of.broken : of.operations;
+    if (make == nullptr || (!group.empty() && of.name != group)) continue;
     for (Operation& operation : make()) {
       if (operation.name.find(only) != std::string::npos) operations.push_back(std::move(operation));
     }
   }
   const std::vector<Tally> tallies = RunSideBySide(operations, points, jobs);
   fputs(Table(tallies).c_str(), stdout);
-  const bool clean = std::all_of(tallies.begin(), tallies.end(), [](const Tally& tally) { return tally.clean(); });
-  return clean != hanging ? 0 : 1;
+  const bool as_they_should =
+      std::all_of(tallies.begin(), tallies.end(), [&](const Tally& tally) { return tally.clean() != broken; });
+  return as_they_should ? 0 : 1;
 }

@@ -1,0 +1,20 @@
+#include "shoal/tests/kill/all_operations.h"
+
+#include "shoal/tests/kill/heap_operations.h"
+#include "shoal/tests/kill/section_operations.h"
+#include "shoal/tests/kill/sync_operations.h"
+
+namespace shoal::tests {
+namespace {
+
+constexpr OperationGroup kGroups[] = {
+    {"sync", SyncOperations, SyncOperationsThatHang},
+    {"heap", HeapOperations, HeapOperationsThatLeak},
+    {"section", SectionOperations, SectionOperationsThatTear},
+};
+
+}  // namespace
+
+std::span<const OperationGroup> AllOperations() { return kGroups; }
+
+}  // namespace shoal::tests
