@@ -22,6 +22,8 @@
 //  If the thread dies …                             the others see …
 //   before the record's bytes and trailer are whole   `used` without it: it protects nothing yet
 //   after `used`, before the store it protects        a record that brings back what is there anyway
+//   taking back what an operation has recorded        an open section, in which some records are taken back: undone like any other,
+//                                                       as every block that it took is given back then
 //   between the commit store and the close            committed: the next owner finishes
 //   after the close, before the locks are given up    nothing to undo, owner_died
 //   undoing, its own or another's                     open or undone: the next owner does it again
@@ -30,6 +32,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <span>
 
 #include "absl/strings/str_cat.h"
@@ -63,10 +66,14 @@ struct Record {
   uint64_t offset;
   std::span<const std::byte> bytes;
 
-  Block block() const {
-    Block found{.offset = offset, .tag = 0};
-    std::memcpy(&found.tag, bytes.data(), std::min(bytes.size(), sizeof(found.tag)));
-    return found;
+  // What the section's end in a commit, or otherwise, gives back; nullopt: nothing.
+  std::optional<Block> GivenBack(bool committed) const {
+    Block block{.offset = offset, .tag = 0};
+    std::memcpy(&block.tag, bytes.data(), std::min(bytes.size(), sizeof(block.tag)));
+    if (kind == RecordKind::kFreed) return committed && block.tag != 0 ? std::optional(block) : std::nullopt;
+    if (kind != RecordKind::kAllocated || (committed && block.tag % 2 != 0)) return std::nullopt;
+    block.tag |= 1;  // as all tags are
+    return block;
   }
 };
 
@@ -91,11 +98,11 @@ absl::Status Backwards(const Attachment& attachment, std::span<const std::byte> 
   return absl::OkStatus();
 }
 
-absl::Status GiveBack(const Attachment& attachment, ThreadSlot& slot, HeapCache* cache, uint64_t head, RecordKind kind) {
+absl::Status GiveBack(const Attachment& attachment, ThreadSlot& slot, HeapCache* cache, uint64_t head, bool committed) {
   auto journal = UsedBytes(attachment, slot, head);
   if (!journal.ok()) return journal.status();
   return Backwards(attachment, *journal, [&](const Record& record) {
-    if (record.kind == kind) attachment.heap().Free(cache, record.block());
+    if (const std::optional<Block> block = record.GivenBack(committed)) attachment.heap().Free(cache, *block);
   });
 }
 
@@ -123,7 +130,7 @@ absl::Status UndoOrFinish(const Attachment& attachment, ThreadSlot& slot, HeapCa
     head |= Head::kUndone;
     slot.head.store(head, std::memory_order_release);  // journal.closed (release): the bytes are in place before the mark
   }
-  if (status.ok()) status = GiveBack(attachment, slot, cache, head, RecordKind::kAllocated);
+  if (status.ok()) status = GiveBack(attachment, slot, cache, head, /*committed=*/false);
   Close(slot);
   return status;
 }
@@ -132,9 +139,22 @@ absl::Status CommitFrees(const Attachment& attachment, ThreadSlot& slot, HeapCac
   uint64_t head = slot.head.load(std::memory_order_relaxed);  // relaxed: as above
   head |= Head::kCommitted;
   slot.head.store(head, std::memory_order_release);  // journal.closed (release): the section's stores are before it
-  const absl::Status status = GiveBack(attachment, slot, cache, head, RecordKind::kFreed);
+  const absl::Status status = GiveBack(attachment, slot, cache, head, /*committed=*/true);
   Close(slot);
   return status;
+}
+
+absl::Status CancelRecords(const Attachment& attachment, const ThreadSlot& slot, uint64_t used, uint64_t mark) {
+  auto journal = UsedBytes(attachment, slot, used);
+  if (!journal.ok()) return journal.status();
+  if (mark > journal->size()) return Nonsense("it has become shorter");
+  return Backwards(attachment, journal->subspan(mark), [](const Record& record) {
+    if (record.kind == RecordKind::kBytes || record.bytes.size() < sizeof(uint64_t)) return;
+    std::atomic_ref<uint64_t> tag(*reinterpret_cast<uint64_t*>(const_cast<std::byte*>(record.bytes.data())));
+    // relaxed, all: read only after this thread's death; whole, as a death may come between any two
+    const uint64_t tag_then = tag.load(std::memory_order_relaxed);
+    tag.store(record.kind == RecordKind::kFreed ? 0 : tag_then & ~uint64_t{1}, std::memory_order_relaxed);
+  });
 }
 
 namespace {

@@ -19,8 +19,8 @@ namespace shoal::shm_internal {
 // A record is its bytes, padded to 8, and behind them a trailer, so that a journal is read backwards.
 enum class RecordKind : uint64_t {
   kBytes = 0,      // the bytes that were at `offset`
-  kAllocated = 1,  // the tag of the block at `offset`: the section has taken it
-  kFreed = 2,      // the tag of the block at `offset`: to be given back when the section has committed
+  kAllocated = 1,  // the tag of the block at `offset`: the section has taken it; the tag less 1: and given it up again
+  kFreed = 2,      // the tag of the block at `offset`: to be given back when the section has committed; 0: it stays after all
 };
 
 struct Trailer {
@@ -65,6 +65,10 @@ absl::Status UndoOrFinish(const Attachment& attachment, ThreadSlot& slot, HeapCa
 
 // Gives back what the section freed, and closes it. REQUIRES: it is open; by its own thread.
 absl::Status CommitFrees(const Attachment& attachment, ThreadSlot& slot, HeapCache* cache);
+
+// Takes back what is recorded behind the first `mark` of the `used` bytes: blocks taken are given back however the section ends,
+// blocks to be given back stay. REQUIRES: the section is open; by its own thread. DataLoss: as above.
+absl::Status CancelRecords(const Attachment& attachment, const ThreadSlot& slot, uint64_t used, uint64_t mark);
 
 // Undoes, for whoever has just become the owner of the lock at `lock_offset` after the death of its owner, what that owner had open.
 // Blocking: while another recoverer of the same section is at work.

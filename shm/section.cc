@@ -163,6 +163,12 @@ absl::Status Section::Free(uint64_t offset) {
   return absl::OkStatus();
 }
 
+void Section::CancelSince(size_t mark) {
+  // A damaged journal is noticed by whoever reads it next.
+  CancelRecords(*attachment_, slot_, used_, mark).IgnoreError();
+  frees_ = true;
+}
+
 bool Section::TryRecordBlock(RecordKind kind, Block block) {
   if (capacity_ - used_ < 2 * sizeof(uint64_t)) return false;
   const uint64_t tag = block.tag;

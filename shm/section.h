@@ -15,6 +15,7 @@
 #include "shoal/shm/heap.h"
 #include "shoal/shm/journal.h"
 #include "shoal/shm/layout.h"
+#include "shoal/shm/saved_extents.h"
 #include "shoal/sync/deadline.h"
 #include "shoal/sync/robust_list.h"
 #include "shoal/sync/robust_lock.h"
@@ -42,11 +43,24 @@ class Section final {
     return SaveSlowly(address, bytes);
   }
 
+  // The same, for what may be changed over and over: mostly, it is saved once.
+  absl::Status SaveOnce(void* address, size_t bytes) {
+    if (saved_.Knows(number_, address, bytes)) return absl::OkStatus();
+    absl::Status status = Save(address, bytes);
+    if (__builtin_expect(status.ok(), 1)) saved_.Remember(number_, address, bytes);
+    return status;
+  }
+
   // Takes a block for the section; it is given back if the section does not commit.
   absl::StatusOr<Block> Allocate(size_t bytes, size_t alignment);
 
   // Gives the block at `offset` back when the section commits. DataLoss: there is none.
   absl::Status Free(uint64_t offset);
+
+  // For an operation that fails half-way: since `mark`, nothing has been allocated or freed. What was allocated is given back
+  // however the section ends; bytes that were saved stay saved, and those that were changed stay changed.
+  size_t mark() const { return used_; }
+  void CancelSince(size_t mark);
 
   // Names this section among all of this segment's, for ever: what a container has saved or allocated in it once.
   uint64_t number() const { return number_; }
@@ -132,6 +146,7 @@ class Section final {
   bool frees_ = false;
   std::shared_ptr<Attachment> attachment_;
   HeapCache cache_;
+  SavedExtents saved_;
 };
 
 // What a thread knows of its sections. Initial-exec, as in robust_list.h.

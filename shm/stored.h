@@ -1,0 +1,272 @@
+#ifndef SHOAL_SHM_STORED_H_
+#define SHOAL_SHM_STORED_H_
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "shoal/shm/section.h"
+#include "shoal/shm/shareable.h"
+#include "shoal/shm/struct_fields.h"
+#include "shoal/sync/status.h"
+
+// How an object of any Shareable type is built, moved and given up inside a segment. The one place that knows: containers do this
+// to their elements, and the elements may be plain values, structs, arrays, handles, or containers again.
+//
+//   Construct(section, where, arguments...)   Status. A plain value: of what its constructor or its braces take. A struct that owns
+//                                             something: one argument for each of its first fields, or none.
+//                                             A container or handle: what its own Construct takes.
+//   Relocate(section, from, to)               moves one object to where none is; `from` is dead afterwards, its bytes as before.
+//   Dispose(section, object)                  Status. What it owns is given back when the section commits; its bytes stay.
+//
+// All of them write without saving: the bytes at `where` and `to` are saved already, or were nobody's when the section began, or lie
+// in a block that the section has taken. An error leaves everything as it was.
+
+namespace shoal::shm_internal {
+
+class Disposal;
+
+// Reaches what containers and handles keep to themselves: a class C of kind kContainer or kHandle declares this a friend, and has
+//
+//   template <class... Args>
+//   static absl::Status Construct(Section& section, C* where, Args&&... args);  // without arguments it cannot fail
+//   static void Relocate(Section& section, C* from, C* to);
+//   static absl::Status Dispose(Disposal& disposal, C& object);                 // names what it owns, and changes nothing
+//
+// The header of a container that Construct or Relocate has just written needs no saving in this section: it can say so in itself.
+struct StoredAccess {
+  template <class C, class... Args>
+  static absl::Status Construct(Section& section, C* where, Args&&... args) {
+    return C::Construct(section, where, std::forward<Args>(args)...);
+  }
+  template <class C>
+  static void Relocate(Section& section, C* from, C* to) {
+    C::Relocate(section, from, to);
+  }
+  template <class C>
+  static absl::Status Dispose(Disposal& disposal, C& object) {
+    return C::Dispose(disposal, object);
+  }
+};
+
+// Whether T is a container or a handle itself.
+template <class T>
+constexpr bool IsOwner() {
+  if constexpr (Described<T>) {
+    return ShareableTraits<T>::kKind == SharedKind::kContainer || ShareableTraits<T>::kKind == SharedKind::kHandle;
+  } else {
+    return false;
+  }
+}
+
+template <class T>
+concept StoredArray = requires {
+  typename ElementOf<T>::Type;
+};
+
+// A plain struct, some field of which owns something.
+template <class T>
+concept StoredStruct = !SharedValue<T> && !IsOwner<T>() && !StoredArray<T> && !Described<T>;
+
+template <StoredStruct T>
+auto FieldsOf(T& object) {
+  return FieldBindings<kStruct<T>.count>::Apply(object, [](auto&... field) { return std::tie(field...); });
+}
+
+// ---- Construct ----------------------------------------------------------------------------------------------------------------
+
+template <class T, class... Args>
+absl::Status Construct(Section& section, T* where, Args&&... args);
+
+// Tells the containers in a struct or an array that has just been made that their headers are new in this section.
+template <class T>
+void ConstructOwners(Section& section, T& object) {
+  if constexpr (SharedValue<T>) {
+    return;
+  } else if constexpr (IsOwner<T>()) {
+    StoredAccess::Construct(section, std::addressof(object)).IgnoreError();  // cannot fail without arguments
+  } else if constexpr (StoredArray<T>) {
+    for (auto& element : object) ConstructOwners(section, element);
+  } else {
+    std::apply([&section](auto&... field) { (ConstructOwners(section, field), ...); }, FieldsOf(object));
+  }
+}
+
+template <class T, class... Args, size_t... i>
+absl::Status ConstructFields(Section& section, T& object, std::index_sequence<i...>, Args&&... args) {
+  auto fields = FieldsOf(object);
+  absl::Status status;
+  // Stops at the first that fails.
+  static_cast<void>(
+      ((status = Construct(section, std::addressof(std::get<i>(fields)), std::forward<Args>(args)), status.ok()) && ...));
+  return status;
+}
+
+template <class T, class... Args>
+absl::Status ConstructValue(T* where, Args&&... args) {
+  if constexpr (sizeof...(Args) == 0) {
+    ::new (static_cast<void*>(where)) T{};
+  } else if constexpr (std::is_bounded_array_v<T>) {
+    static_assert((std::same_as<std::remove_cvref_t<Args>, T> && ...), "an array is built from an array of the same type");
+    (std::memcpy(static_cast<void*>(where), std::addressof(args), sizeof(T)), ...);
+  } else if constexpr (std::is_constructible_v<T, Args...>) {
+    ::new (static_cast<void*>(where)) T(std::forward<Args>(args)...);
+  } else {
+    ::new (static_cast<void*>(where)) T{std::forward<Args>(args)...};
+  }
+  return absl::OkStatus();
+}
+
+template <class T, class... Args>
+absl::Status Construct(Section& section, T* where, Args&&... args) {
+  if constexpr (SharedValue<T>) {
+    return ConstructValue(where, std::forward<Args>(args)...);
+  } else if constexpr (sizeof...(Args) == 0) {
+    if constexpr (!IsOwner<T>()) ::new (static_cast<void*>(where)) T{};
+    ConstructOwners(section, *where);
+    return absl::OkStatus();
+  } else if constexpr (IsOwner<T>()) {
+    const size_t mark = section.mark();
+    absl::Status status = StoredAccess::Construct(section, where, std::forward<Args>(args)...);
+    if (__builtin_expect(!status.ok(), 0)) section.CancelSince(mark);
+    return status;
+  } else {
+    static_assert(StoredStruct<T>, "an array of containers or handles is built empty, and filled then");
+    if constexpr (StoredStruct<T>) {
+      static_assert(sizeof...(Args) <= kStruct<T>.count, "more arguments than the struct has fields");
+      static_assert(
+          !(std::same_as<std::remove_cvref_t<Args>, T> || ...),
+          "a struct with containers or handles is not copied: give one argument for each of its fields, or build it "
+          "empty and fill it");
+      const size_t mark = section.mark();
+      ::new (static_cast<void*>(where)) T{};
+      ConstructOwners(section, *where);
+      absl::Status status =
+          ConstructFields(section, *where, std::index_sequence_for<Args...>(), std::forward<Args>(args)...);
+      if (__builtin_expect(!status.ok(), 0)) section.CancelSince(mark);
+      return status;
+    }
+  }
+}
+
+// ---- Relocate -----------------------------------------------------------------------------------------------------------------
+
+template <class T>
+void RelocateOwners(Section& section, T& from, T& to) {
+  if constexpr (SharedValue<T>) {
+    return;
+  } else if constexpr (IsOwner<T>()) {
+    StoredAccess::Relocate(section, std::addressof(from), std::addressof(to));
+  } else if constexpr (StoredArray<T>) {
+    for (size_t i = 0; i < ElementOf<T>::kCount; ++i) RelocateOwners(section, from[i], to[i]);
+  } else {
+    const auto each = [&]<size_t... i>(std::index_sequence<i...>, auto from_fields, auto to_fields) {
+      (RelocateOwners(section, std::get<i>(from_fields), std::get<i>(to_fields)), ...);
+    };
+    each(std::make_index_sequence<kStruct<T>.count>(), FieldsOf(from), FieldsOf(to));
+  }
+}
+
+// `count` of them, that do not overlap with where they go.
+template <class T>
+void Relocate(Section& section, T* from, T* to, size_t count = 1) {
+  if constexpr (IsOwner<T>()) {
+    for (size_t i = 0; i < count; ++i) StoredAccess::Relocate(section, from + i, to + i);
+  } else {
+    if (count != 0) std::memcpy(static_cast<void*>(to), static_cast<const void*>(from), count * sizeof(T));
+    if constexpr (!SharedValue<T>) {
+      for (size_t i = 0; i < count; ++i) RelocateOwners(section, from[i], to[i]);
+    }
+  }
+}
+
+// ---- Dispose ------------------------------------------------------------------------------------------------------------------
+
+// Walks through everything that some objects own, however deep, without recursion: a list of a million boxes is given up in
+// the stack of one.
+class Disposal final {
+ public:
+  explicit Disposal(Section& section) : section_(section), mark_(section.mark()) {}
+  Disposal(const Disposal&) = delete;
+  Disposal& operator=(const Disposal&) = delete;
+
+  Section& section() const { return section_; }
+
+  // The block that begins at `block` goes. DataLoss: none does, or more have gone than there can be.
+  absl::Status Free(const void* block);
+
+  // What `count` objects own goes, too, later on. REQUIRES: they lie in the segment.
+  template <class T>
+  void Add(T* objects, size_t count) {
+    if constexpr (!SharedValue<T>) {
+      if (count != 0) pending_.push_back({objects, count, &AllOf<T>});
+    }
+  }
+
+  // Does it. An error: nothing goes.
+  absl::Status Run();
+
+  // What one object owns goes: of containers, their own Dispose.
+  template <class T>
+  static absl::Status One(Disposal& disposal, T& object) {
+    if constexpr (SharedValue<T>) {
+      return absl::OkStatus();
+    } else if constexpr (IsOwner<T>()) {
+      return StoredAccess::Dispose(disposal, object);
+    } else if constexpr (StoredArray<T>) {
+      for (auto& element : object) SHOAL_RETURN_IF_ERROR(One(disposal, element));
+      return absl::OkStatus();
+    } else {
+      absl::Status status;
+      std::apply([&](auto&... field) { static_cast<void>(((status = One(disposal, field), status.ok()) && ...)); },
+                 FieldsOf(object));
+      return status;
+    }
+  }
+
+ private:
+  struct Item {
+    void* objects;
+    size_t count;
+    absl::Status (*dispose)(Disposal&, void* objects, size_t count);
+  };
+
+  template <class T>
+  static absl::Status AllOf(Disposal& disposal, void* objects, size_t count) {
+    auto* const all = static_cast<T*>(objects);
+    for (size_t i = 0; i < count; ++i) SHOAL_RETURN_IF_ERROR(One(disposal, all[i]));
+    return absl::OkStatus();
+  }
+
+  Section& section_;
+  const size_t mark_;
+  size_t freed_ = 0;
+  std::vector<Item> pending_;
+};
+
+template <class T>
+absl::Status Dispose(Section& section, T* objects, size_t count) {
+  if constexpr (SharedValue<T>) {
+    return absl::OkStatus();
+  } else {
+    Disposal disposal(section);
+    disposal.Add(objects, count);
+    return disposal.Run();
+  }
+}
+template <class T>
+absl::Status Dispose(Section& section, T& object) {
+  return Dispose(section, std::addressof(object), 1);
+}
+
+}  // namespace shoal::shm_internal
+
+#endif  // SHOAL_SHM_STORED_H_
