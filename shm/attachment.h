@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -60,6 +61,15 @@ class Attachment final {
   // This process's number among all that ever attached; a forked child has another one than its parent.
   uint64_t process_number();
 
+  // What a layer above keeps for this attachment as long as it lives: membership.h. It ends before the mapping does.
+  struct Companion {
+    virtual ~Companion() = default;
+  };
+  Companion* companion() const { return companion_.get(); }
+  // Epoch of this process << 32 | its participant's id; 0: none. See membership.cc.
+  std::atomic<uint64_t>& membership() { return membership_; }
+  void SetCompanion(std::unique_ptr<Companion> companion) { companion_ = std::move(companion); }
+
   const UniqueFd& file() const { return file_; }
   Mapping& mapping() { return mapping_; }
 
@@ -73,7 +83,9 @@ class Attachment final {
   Areas areas_;
   std::atomic<uint64_t> process_number_{0};
   std::atomic<uint32_t> process_epoch_{sync_internal::kNoEpoch};  // in which the number is this process's
+  std::atomic<uint64_t> membership_{0};
   std::optional<Heap> heap_;                                      // made once, by Make or Attach
+  std::unique_ptr<Companion> companion_;                          // last: the first to end
 };
 
 }  // namespace shoal::shm_internal

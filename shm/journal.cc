@@ -10,7 +10,8 @@
 //                            allocated is being given back
 //
 //  Who may change another thread's head: who holds slot.replay and has become the owner of one of the locks it lists. To own such a
-//  lock while the section is open, its thread must be dead: a living one holds all of them. So nobody asks whether it is.
+//  lock while the section is open, its thread must be dead: a living one holds all of them. So nobody asks whether it is. Or who
+//  holds slot.replay and slot.life: the dead thread's own word, which says that it is dead.
 //
 //  Why this may be done again and again. Bytes are absolute. A block is given back only while its tag is still the recorded one, and
 //  that tag returns only after 2^31 further lives of that block. And no block of the section is given back before all the
@@ -179,6 +180,17 @@ absl::Status RecoverSlot(const Attachment& attachment, ThreadSlot& slot, uint64_
   SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, slot.replay, sync_internal::Deadline::Infinite(), &owner_died));
   // Another recoverer may have closed it while we waited, and a living thread may have the slot by now.
   const absl::Status status = Holds(slot, lock_offset) ? UndoOrFinish(attachment, slot, nullptr) : absl::OkStatus();
+  sync_internal::Release(self, slot.replay);
+  return status;
+}
+
+absl::Status RecoverDeadSlot(const Attachment& attachment, ThreadSlot& slot) {
+  // journal.closed (acquire)
+  if (!Head::IsOpen(slot.head.load(std::memory_order_acquire))) return absl::OkStatus();
+  sync_internal::Thread& self = sync_internal::ThisThread();
+  bool owner_died = false;
+  SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, slot.replay, sync_internal::Deadline::Infinite(), &owner_died));
+  const absl::Status status = UndoOrFinish(attachment, slot, nullptr);
   sync_internal::Release(self, slot.replay);
   return status;
 }

@@ -78,6 +78,10 @@ absl::Status RecoverSection(const Attachment& attachment, uint64_t lock_offset);
 inline constexpr uint64_t kNoLock = 0;
 absl::Status RecoverSlot(const Attachment& attachment, ThreadSlot& slot, uint64_t lock_offset);
 
+// The same for the slot of a thread that is known to be dead, whatever locks its section holds.
+// REQUIRES: the caller holds slot.life, so that nobody takes the slot meanwhile.
+absl::Status RecoverDeadSlot(const Attachment& attachment, ThreadSlot& slot);
+
 }  // namespace shoal::shm_internal
 
 #endif  // SHOAL_SHM_JOURNAL_H_

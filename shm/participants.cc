@@ -37,6 +37,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "shoal/shm/quiet_thread.h"
+#include "shoal/shm/thread_slot.h"
 #include "shoal/sync/futex.h"
 #include "shoal/sync/process_epoch.h"
 #include "shoal/sync/robust_lock.h"
@@ -51,11 +52,6 @@ using sync_internal::FutexWord;
 using sync_internal::MakeStatus;
 using sync_internal::RobustWord;
 using sync_internal::Thread;
-
-void TellOfDeath(SegmentHeader& header) {
-  header.deaths.fetch_add(1, std::memory_order_release);  // participants.deaths (release)
-  sync_internal::WakeAll(header.deaths);
-}
 
 // A thread of the dead process that may still be running, or null.
 RobustWord* StillRunningOrNull(const Attachment& attachment, uint64_t process) {
@@ -81,7 +77,7 @@ bool Died(const ParticipantSlot& slot) {
 
 // Takes back what the dead participant in `slot` held. Null: done, or somebody else did it. Otherwise a thread of it that may still
 // run: come back when it has ended.
-RobustWord* ReapSlot(const Attachment& attachment, int index, Reaper reaper) {
+RobustWord* ReapSlot(Attachment& attachment, int index, Reaper reaper) {
   ParticipantSlot& slot = attachment.participants()[static_cast<size_t>(index)];
   SegmentHeader& header = attachment.header();
   Thread& self = sync_internal::ThisThread();
@@ -108,7 +104,7 @@ RobustWord* ReapSlot(const Attachment& attachment, int index, Reaper reaper) {
 // What the process and its keeper thread share.
 class Participant::Keeper final {
  public:
-  Keeper(std::shared_ptr<Attachment> attachment, Reaper reaper) : attachment_(std::move(attachment)), reaper_(reaper) {}
+  Keeper(Attachment& attachment, Reaper reaper) : attachment_(&attachment), reaper_(reaper) {}
 
   // The keeper thread.
   void Run() {
@@ -201,7 +197,7 @@ class Participant::Keeper final {
     TellOfDeath(attachment_->header());
   }
 
-  const std::shared_ptr<Attachment> attachment_;
+  Attachment* const attachment_;  // outlives the thread, not the process's fork
   const Reaper reaper_;
   FutexWord stop_{0};
   std::mutex mutex_;
@@ -210,9 +206,9 @@ class Participant::Keeper final {
   absl::StatusOr<ParticipantId> answer_ = ParticipantId{0};
 };
 
-absl::StatusOr<std::unique_ptr<Participant>> Participant::Join(std::shared_ptr<Attachment> attachment, Reaper reaper) {
+absl::StatusOr<std::unique_ptr<Participant>> Participant::Join(Attachment& attachment, Reaper reaper) {
   std::unique_ptr<Participant> participant(new Participant);
-  participant->keeper_ = std::make_shared<Keeper>(std::move(attachment), reaper);
+  participant->keeper_ = std::make_shared<Keeper>(attachment, reaper);
   participant->epoch_ = sync_internal::ProcessEpoch();
   auto thread = QuietThread("shoal-keeper", [keeper = participant->keeper_] { keeper->Run(); });
   if (!thread.ok()) return thread.status();
@@ -244,7 +240,7 @@ bool IsDead(const Attachment& attachment, ParticipantId id) {
   return life == 0 || sync_internal::OwnerDied(life);
 }
 
-int Reap(const Attachment& attachment, Reaper reaper) {
+int Reap(Attachment& attachment, Reaper reaper) {
   int reaped = 0;
   for (int i = 0; i < kMaxParticipants; ++i) {
     const ParticipantSlot& slot = attachment.participants()[static_cast<size_t>(i)];

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "absl/status/status.h"
@@ -27,7 +28,7 @@ inline constexpr ParticipantId ParticipantIdOf(int slot, uint32_t life_number) {
 inline constexpr int SlotOf(ParticipantId id) { return static_cast<int>(id & ((1u << kSlotBits) - 1)) - 1; }
 
 // Takes back what participant `id`, which is dead, held. May be called by several processes at once, and again after a death.
-using Reaper = void (*)(const Attachment& attachment, ParticipantId id);
+using Reaper = void (*)(Attachment& attachment, ParticipantId id);
 
 // A process's membership of one segment: its slot, and the keeper thread that holds it and watches the others.
 //
@@ -37,7 +38,8 @@ using Reaper = void (*)(const Attachment& attachment, ParticipantId id);
 class Participant final {
  public:
   // Errors: ResourceExhausted: too many processes use the segment, or there are no threads to be had.
-  static absl::StatusOr<std::unique_ptr<Participant>> Join(std::shared_ptr<Attachment> attachment, Reaper reaper);
+  // REQUIRES: `attachment` outlives it.
+  static absl::StatusOr<std::unique_ptr<Participant>> Join(Attachment& attachment, Reaper reaper);
   ~Participant();
   Participant(const Participant&) = delete;
   Participant& operator=(const Participant&) = delete;
@@ -59,7 +61,7 @@ class Participant final {
 bool IsDead(const Attachment& attachment, ParticipantId id);
 
 // Takes back what dead participants held; how many there were. As the keepers do, on demand.
-int Reap(const Attachment& attachment, Reaper reaper);
+int Reap(Attachment& attachment, Reaper reaper);
 
 // "process 1234 (name)", for messages.
 std::string Describe(const Attachment& attachment, ParticipantId id);

@@ -5,7 +5,8 @@
 //  a TID     closed    its thread is not in a section                     nobody
 //  a TID     open      its thread is in a section                         nobody
 //  died      closed    its thread died outside any section                anyone, who finishes its intents
-//  died      open, n   its thread died in a section with n locks          nobody, until the next owner of one of them has undone it
+//  died      open, n   its thread died in a section with n locks          nobody, until the next owner of one of them has undone it,
+//                                                                           or the reaper of its process, who takes the slot for that
 //  died      open, 0   its thread died in a section without locks         anyone, who undoes it
 //
 //  The life word is owned by the thread itself, through the kernel's robust list, so "died" means that it executes nothing any more:
@@ -15,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "shoal/shm/journal.h"
+#include "shoal/sync/futex.h"
 #include "shoal/sync/robust_lock.h"
 #include "shoal/sync/status.h"
 
@@ -37,6 +39,8 @@ absl::StatusOr<int> ClaimThreadSlot(sync_internal::Thread& self, Attachment& att
     }
     FinishIntents(attachment, slot, nullptr);
     slot.process.store(attachment.process_number(), std::memory_order_relaxed);  // relaxed: ordered by the life word
+    // A keeper may have met us in the slot before that store, and sleep until the dead thread in it ends.
+    if (owner_died) TellOfDeath(attachment.header());
     return i;
   }
   return sync_internal::MakeStatus(absl::StatusCode::kResourceExhausted,
@@ -53,6 +57,29 @@ void ReleaseThreadSlot(sync_internal::Thread& self, const Attachment& attachment
     }
   }
   sync_internal::Release(self, slot.life);
+}
+
+void TellOfDeath(SegmentHeader& header) {
+  header.deaths.fetch_add(1, std::memory_order_release);  // participants.deaths (release)
+  sync_internal::WakeAll(header.deaths);
+}
+
+void ReapThreadSlots(sync_internal::Thread& self, Attachment& attachment, uint64_t process) {
+  for (int i = 0; i < kMaxThreads; ++i) {
+    ThreadSlot& slot = attachment.threads()[static_cast<size_t>(i)];
+    // relaxed: a number that never returns; whoever takes the slot over stores another
+    if (slot.process.load(std::memory_order_relaxed) != process) continue;
+    bool owner_died = false;
+    if (!sync_internal::Acquire(self, slot.life, sync_internal::Deadline::Passed(), &owner_died).ok()) continue;
+    // relaxed: as above, and now nobody can take it
+    if (slot.process.load(std::memory_order_relaxed) == process && RecoverDeadSlot(attachment, slot).ok()) {
+      FinishIntents(attachment, slot, nullptr);
+      attachment.heap().ReleaseSlot(static_cast<uint32_t>(i) + 1);
+      ReleaseThreadSlot(self, attachment, slot);
+    } else {
+      sync_internal::Release(self, slot.life);
+    }
+  }
 }
 
 void SetIntent(Intent& intent, Block block) {

@@ -1,6 +1,8 @@
 #ifndef SHOAL_SHM_THREAD_SLOT_H_
 #define SHOAL_SHM_THREAD_SLOT_H_
 
+#include <cstdint>
+
 #include "absl/status/statusor.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/heap.h"
@@ -16,6 +18,13 @@ absl::StatusOr<int> ClaimThreadSlot(sync_internal::Thread& self, Attachment& att
 
 // Gives it up. REQUIRES: no section is open in it; this thread has it.
 void ReleaseThreadSlot(sync_internal::Thread& self, const Attachment& attachment, ThreadSlot& slot);
+
+// Takes back what the dead threads of a dead process left: undoes or finishes their sections, whoever else may want their locks, and
+// frees slots, journals and slabs. By several processes at once, and again after a death.
+void ReapThreadSlots(sync_internal::Thread& self, Attachment& attachment, uint64_t process);
+
+// Something that a sleeper may wait for is no more: wakes all who sleep on the segment's `deaths`.
+void TellOfDeath(SegmentHeader& header);
 
 // A block that is about to be taken, or given back, outside any section.
 void SetIntent(Intent& intent, Block block);

@@ -21,7 +21,7 @@ namespace {
 
 std::atomic<int> reaped_count{0};
 std::atomic<ParticipantId> reaped_last{0};
-void Count(const Attachment&, ParticipantId id) {
+void Count(Attachment&, ParticipantId id) {
   reaped_last = id;
   ++reaped_count;
 }
@@ -50,7 +50,7 @@ Child Join(const std::shared_ptr<Attachment>& attachment, bool leave) {
   EXPECT_EQ(pipe(pipe_fds), 0);
   const pid_t pid = fork();
   if (pid == 0) {
-    auto participant = Participant::Join(attachment, &Count);
+    auto participant = Participant::Join(*attachment, &Count);
     if (!participant.ok()) _exit(1);
     const ParticipantId id = (*participant)->id();
     if (write(pipe_fds[1], &id, sizeof(id)) != sizeof(id)) _exit(1);
@@ -70,7 +70,7 @@ Child Join(const std::shared_ptr<Attachment>& attachment, bool leave) {
 TEST(ParticipantsTest, AKilledProcessIsReapedOnceByTheKeeperOfAnother) {
   reaped_count = 0;
   const std::shared_ptr<Attachment> attachment = NewSegment();
-  auto own = Participant::Join(attachment, &Count);
+  auto own = Participant::Join(*attachment, &Count);
   ASSERT_TRUE(own.ok()) << own.status();
   const Child child = Join(attachment, /*leave=*/false);
   EXPECT_NE(child.id, (*own)->id());
@@ -104,7 +104,7 @@ TEST(ParticipantsTest, WhoLeavesIsNotReapedAndItsSlotIsAnotherLife) {
 TEST(ParticipantsTest, TwoKilledAtOnceAreBothReaped) {
   reaped_count = 0;
   const std::shared_ptr<Attachment> attachment = NewSegment();
-  auto own = Participant::Join(attachment, &Count);
+  auto own = Participant::Join(*attachment, &Count);
   ASSERT_TRUE(own.ok()) << own.status();
   const Child a = Join(attachment, /*leave=*/false);
   const Child b = Join(attachment, /*leave=*/false);

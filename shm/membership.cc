@@ -1,0 +1,59 @@
+#include "shoal/shm/membership.h"
+
+#include <pthread.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "shoal/shm/layout.h"
+#include "shoal/shm/thread_slot.h"
+#include "shoal/sync/process_epoch.h"
+#include "shoal/sync/status.h"
+
+//  EDGE membership.joined: Participate() release → Participate() acquire, in another thread. Publishes the keeper's slot.
+
+namespace shoal::shm_internal {
+namespace {
+
+// Lives as long as the attachment. In a forked child it is made anew, and what the parent had is left alone.
+struct Membership final : Attachment::Companion {
+  std::unique_ptr<Participant> participant;
+};
+
+// Who makes participants of this process. A fork copies it while nobody is at it.
+std::mutex& JoiningMutex() {
+  static std::mutex* const mutex = [] {
+    auto* const made = new std::mutex;
+    pthread_atfork([] { JoiningMutex().lock(); }, [] { JoiningMutex().unlock(); }, [] { JoiningMutex().unlock(); });
+    return made;
+  }();
+  return *mutex;
+}
+
+}  // namespace
+
+absl::StatusOr<ParticipantId> Participate(Attachment& attachment) {
+  const uint32_t epoch = sync_internal::ProcessEpoch();
+  // membership.joined (acquire)
+  const uint64_t known = attachment.membership().load(std::memory_order_acquire);
+  if (known >> 32 == epoch && static_cast<ParticipantId>(known) != 0) return static_cast<ParticipantId>(known);
+  const std::lock_guard lock(JoiningMutex());
+  const uint64_t now = attachment.membership().load(std::memory_order_relaxed);  // relaxed: guarded by the mutex
+  if (now >> 32 == epoch && static_cast<ParticipantId>(now) != 0) return static_cast<ParticipantId>(now);
+  auto made = std::make_unique<Membership>();
+  SHOAL_ASSIGN_OR_RETURN(made->participant, Participant::Join(attachment, &ReapParticipant));
+  const ParticipantId id = made->participant->id();
+  attachment.SetCompanion(std::move(made));  // in a forked child this leaves the parent's keeper alone
+  attachment.membership().store(uint64_t{epoch} << 32 | id, std::memory_order_release);  // membership.joined (release)
+  return id;
+}
+
+void ReapParticipant(Attachment& attachment, ParticipantId id) {
+  const ParticipantSlot& slot = attachment.participants()[static_cast<size_t>(SlotOf(id))];
+  // relaxed: stable while the slot has its dead owner
+  ReapThreadSlots(sync_internal::ThisThread(), attachment, slot.process.load(std::memory_order_relaxed));
+}
+
+}  // namespace shoal::shm_internal
