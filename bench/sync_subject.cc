@@ -5,7 +5,8 @@
 //
 // What wakes somebody depends on *where* that one runs more than on anything a primitive does: to wake a process on an idle processor
 // of a virtual machine takes several times as long as on the same one. So all parties are pinned, ours and the peers' alike, and there
-// is a row for each placement: all on one processor, or dealt out over two. Every process makes what it makes once (our thread's
+// is a row for each placement: all on one processor, or dealt out over two. Only those who hammer on one lock run where they like, as
+// programs do: a locker that may use one processor only does not look before it sleeps. Every process makes what it makes once (our thread's
 // record, stacks, pages) before it is measured.
 
 #include "shoal/bench/sync_subject.h"
@@ -63,7 +64,7 @@ class InSharedMemory {
 
 // ---- who runs where -----------------------------------------------------------------------------------------------------------
 
-enum class Placement { kOneProcessor, kTwoProcessors };
+enum class Placement { kOneProcessor, kTwoProcessors, kAnywhere };
 
 std::string Named(const char* work, Placement placement) {
   return absl::StrCat(work, placement == Placement::kOneProcessor ? ", on 1 CPU" : ", on 2 CPUs");
@@ -87,6 +88,7 @@ class Placed {
  public:
   Placed(Placement placement, int party) {
     SHOAL_CHECK(sched_getaffinity(0, sizeof(before_), &before_) == 0, "a process has processors");
+    if (placement == Placement::kAnywhere) return;
     const auto [first, second] = Processors();
     cpu_set_t one;
     CPU_ZERO(&one);
@@ -195,19 +197,26 @@ struct Served {
   double least, most;   // sections of the least and of the most served
 };
 
+// What a process does in a section, and between two: steps of Compute.
+struct Pace {
+  int64_t inside = 0;
+  int64_t outside = 0;
+};
+
 template <class T>
-Served Hammer(int processes, double seconds) {
+Served Hammer(int processes, double seconds, Pace pace = {}) {
   InSharedMemory<T> lock;
   InSharedMemory<Hammered> hammered;
   std::vector<pid_t> children;
   for (int i = 0; i < processes; ++i) {
-    children.push_back(StartParty(Placement::kTwoProcessors, i, [&] {
+    children.push_back(StartParty(Placement::kAnywhere, i, [&] {
       WarmLock<T>();
       hammered->ready.fetch_add(1, std::memory_order_relaxed);  // relaxed: a cue
       int64_t count = 0;
       // relaxed, both: a cue, and a figure
       while (!hammered->stop.load(std::memory_order_relaxed)) {
-        lock->Section(hammered->guarded);
+        lock->Section(hammered->guarded, pace.inside);
+        Compute(pace.outside);
         hammered->done[i].value.store(++count, std::memory_order_relaxed);
       }
     }));
@@ -237,8 +246,9 @@ Served Hammer(int processes, double seconds) {
 }
 
 template <class T>
-Round HammeredSection(const Settings& settings, int processes) {
-  return [processes, seconds = settings.quick ? 0.005 : 0.1] { return Hammer<T>(processes, seconds).seconds_each; };
+Round HammeredSection(const Settings& settings, int processes, Pace pace = {}) {
+  return
+      [processes, pace, seconds = settings.quick ? 0.005 : 0.1] { return Hammer<T>(processes, seconds, pace).seconds_each; };
 }
 
 // ---- one wakes the other -----------------------------------------------------------------------------------------------------------
@@ -402,12 +412,24 @@ std::vector<Work> LockWorks(const Settings& settings) {
                              {"pthread process-shared", std::nullopt, UncontendedSection<PlainMutex>(settings)}}});
   for (const int processes : {2, 8}) {
     works.push_back(
-        {.name = absl::StrCat("Lock, ", processes, " processes hammering, on 2 CPUs"),
+        {.name = absl::StrCat("Lock, ", processes, " processes hammering"),
          .quantity = Quantity::kRate,
          .slices = kSlices,
          .ours = HammeredSection<OurLock>(settings, processes),
          .peers = {{"pthread robust", 1.5, HammeredSection<RobustMutex>(settings, processes)},
                    {"Boost interprocess_mutex", std::nullopt, HammeredSection<BoostMutex>(settings, processes)}}});
+  }
+  // Sections like those that programs have. Here spinning pays, and above it costs.
+  for (const int processes : {2, 4}) {
+    for (const int64_t steps : {300, 1000}) {
+      const Pace pace = {.inside = steps, .outside = steps};
+      works.push_back(
+          {.name = absl::StrCat("Lock, ", processes, " processes, about ", steps, " ns inside and outside"),
+           .quantity = Quantity::kRate,
+           .slices = kSlices,
+           .ours = HammeredSection<OurLock>(settings, processes, pace),
+           .peers = {{"pthread robust", std::nullopt, HammeredSection<RobustMutex>(settings, processes, pace)}}});
+    }
   }
   // The "peer" is the other process: what it got in the same two seconds.
   const double seconds = settings.quick ? 0.01 : 2;

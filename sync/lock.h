@@ -21,7 +21,7 @@ namespace shoal {
 //                  another where /proc tells which it is.
 // Crash safety:    an owner's death, also by exec or by the end of its thread, releases it, and the next guard says owner_died().
 //                  The death of a sleeper, of the one just woken or of the one that wakes leaves nobody asleep.
-// Blocking:        Acquire spins for about two microseconds, then sleeps; it is woken by the release or by the kernel. Not fair:
+// Blocking:        Acquire looks for about seven microseconds, then sleeps; it is woken by the release or by the kernel. Not fair:
 //                  whoever comes while the woken one is on its way may be first.
 // Memory ordering: what the last owner did before its release is visible to the next one.
 // Ownership:       a thread holds at most 1,000 at once. The memory outlives every call on it and every guard; it is not

@@ -54,10 +54,13 @@ namespace {
 
 constexpr int64_t kBackstopNanoseconds = 1'000'000'000;
 
-// A held lock is mostly released within the time that going to sleep takes, so a locker looks for about two microseconds before
-// it sleeps: not at all where this thread may use one processor only, because the owner cannot run while we spin. Measured in
-// docs/decisions/a-locker-looks-for-two-microseconds-before-it-sleeps.md.
-constexpr int kSpins = 100;
+// A held lock is mostly released within the time that going to sleep and being woken take, so a locker looks for a while before it
+// sleeps: not at all where this thread may use one processor only, because the owner cannot run while we look. It looks seldom,
+// because each look takes the word's cache line away from the owner, who needs it to release. In cycles of the time-stamp counter,
+// for a `pause` takes 20 ns on one processor and 80 on another. Measured in
+// docs/decisions/a-locker-looks-seldom-and-for-seven-microseconds-before-it-sleeps.md.
+constexpr uint64_t kCyclesBetweenLooks = 1'000;
+constexpr uint64_t kCyclesOfLooking = 16'000;
 
 constinit std::atomic<uint64_t> backstops{0};
 
@@ -77,8 +80,12 @@ bool MayRunBesideOthers() {
 uint32_t Spin(const FutexWord& word) {
   uint32_t seen = word.load(std::memory_order_relaxed);  // relaxed: a hint, the CAS decides
   if (!MayRunBesideOthers()) return seen;
-  for (int i = 0; i < kSpins && !IsFree(seen); ++i) {
-    __builtin_ia32_pause();
+  uint64_t now = __builtin_ia32_rdtsc();
+  const uint64_t begin = now;
+  while (!IsFree(seen) && now - begin < kCyclesOfLooking) {
+    for (const uint64_t last_look = now; now - last_look < kCyclesBetweenLooks; now = __builtin_ia32_rdtsc()) {
+      __builtin_ia32_pause();
+    }
     seen = word.load(std::memory_order_relaxed);  // relaxed: a hint, the CAS decides
   }
   return seen;

@@ -17,15 +17,22 @@
 
 namespace shoal::bench {
 
+// Something to do for `steps` times about a nanosecond, on registers alone.
+inline void Compute(int64_t steps) {
+  uint64_t value = 1;
+  for (int64_t i = 0; i < steps; ++i) asm volatile("imul $3, %0, %0" : "+r"(value));
+}
+
 // The primitives of sync and what one would take instead, behind the same calls, inline as a user would have them. All of them lie
 // in shared memory.
 
 struct OurLock {
   Lock lock;
-  void Section(int64_t& value) {
+  void Section(int64_t& value, int64_t steps = 0) {
     absl::StatusOr<Guard> guard = lock.Acquire();
     SHOAL_CHECK(guard.ok(), "a lock can be acquired");
     ++value;
+    Compute(steps);
   }
   // For ever: until this process dies.
   void Take() {
@@ -44,9 +51,10 @@ struct PthreadMutex {
     if (robust) pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
     pthread_mutex_init(&mutex, &attributes);
   }
-  void Section(int64_t& value) {
+  void Section(int64_t& value, int64_t steps = 0) {
     pthread_mutex_lock(&mutex);
     ++value;
+    Compute(steps);
     pthread_mutex_unlock(&mutex);
   }
   void Take() { pthread_mutex_lock(&mutex); }
@@ -60,9 +68,10 @@ struct PlainMutex : PthreadMutex {
 
 struct BoostMutex {
   boost::interprocess::interprocess_mutex mutex;
-  void Section(int64_t& value) {
+  void Section(int64_t& value, int64_t steps = 0) {
     mutex.lock();
     ++value;
+    Compute(steps);
     mutex.unlock();
   }
 };
