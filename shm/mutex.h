@@ -30,6 +30,7 @@ class Mutex;
 // Process safety:  lies in its owner's memory only. In a child made by fork the parent's guards are dead.
 // Crash safety:    killed at any instruction, the next owner finds the object as of the last commit, and recovered() says so.
 //                  Only what is reached from the object rolls back: a message sent or a file written from inside stays.
+//                  Condition::Wait commits before it sleeps; afterwards recovered() speaks of the last holder then.
 // Ownership:       releasing it commits; if an exception that was not in flight at Lock is in flight, it rolls back. An early return
 //                  commits what there is: Mutex::With rolls back on a status.
 // Errors:          destroying it in another thread than the one that locked ends the process.
@@ -40,20 +41,22 @@ class [[nodiscard]] MutexGuard final {
   T* operator->() const { return object_; }
 
   // The last holder died inside its section, which has been undone.
-  bool recovered() const { return guard_.recovered(); }
+  bool recovered() const { return section_.recovered(); }
 
   // Takes back what this section has changed. The mutex stays locked, and the object may be changed again.
-  void Rollback() { guard_.Rollback(); }
+  void Rollback() { section_.Rollback(); }
 
   // Commits and unlocks now rather than at the end of the scope. The object must not be used any more.
-  void Release() { guard_.End(); }
-  bool held() const { return guard_.held(); }
+  void Release() { section_.End(); }
+  bool held() const { return section_.held(); }
 
  private:
   friend class Mutex<T>;
-  MutexGuard(shm_internal::SectionGuard guard, T& object) : guard_(std::move(guard)), object_(&object) {}
+  using Section = shm_internal::SectionGuard<shm_internal::MutexLock>;
+  MutexGuard(Section section, T& object) : section_(std::move(section)), object_(&object) {}
+  friend typename Section::Holder LockHolderOf(MutexGuard& guard) { return typename Section::Holder(guard.section_); }
 
-  shm_internal::SectionGuard guard_;
+  Section section_;
   T* object_;
 };
 
@@ -89,9 +92,9 @@ class Mutex final {
   Mutex& operator=(const Mutex&) = delete;
 
   [[nodiscard]] absl::StatusOr<MutexGuard<T>> Lock(absl::Duration timeout = absl::InfiniteDuration()) {
-    auto guard = shm_internal::LockSection(lock_, &object_, sizeof(T), timeout);
-    if (__builtin_expect(!guard.ok(), 0)) return std::move(guard).status();
-    return MutexGuard<T>(*std::move(guard), object_);
+    auto section = MutexGuard<T>::Section::Take({lock_, &object_, sizeof(T)}, timeout);
+    if (__builtin_expect(!section.ok(), 0)) return std::move(section).status();
+    return MutexGuard<T>(*std::move(section), object_);
   }
 
   // Locks if that needs no waiting; nullopt also wherever Lock has an error.
@@ -115,11 +118,11 @@ class Mutex final {
         return absl::OkStatus();
       } else {
         Result result(std::forward<F>(f)(**guard));
-        if (!result.ok()) guard->guard_.RollbackAndEnd();
+        if (!result.ok()) guard->section_.RollbackAndEnd();
         return result;
       }
     } catch (...) {  // pthread_exit comes this way too, and is no exception in flight
-      guard->guard_.RollbackAndEnd();
+      guard->section_.RollbackAndEnd();
       throw;
     }
   }

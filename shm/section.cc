@@ -44,11 +44,6 @@ struct Places {
 };
 thread_local Places places;
 
-absl::Status OneAtATime() {
-  return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                    "this thread has a critical section open: take several mutexes at once with LockAll");
-}
-
 }  // namespace
 
 absl::Status NoOpenSection(const void* address) {
@@ -77,7 +72,8 @@ absl::StatusOr<Section*> SectionAt(const void* address) {
       return MakeStatus(absl::StatusCode::kFailedPrecondition, "this object does not lie in a segment");
     }
     // Segments that only this thread still keeps mapped are let go.
-    std::erase_if(places.sections, [](const auto& section) { return section->LastUser(); });
+    std::erase_if(places.sections,
+                  [&](const auto& section) { return section->LastUser() && section.get() != mine.open; });
     SHOAL_ASSIGN_OR_RETURN(const int number, ClaimThreadSlot(self, *attachment));
     ThreadSlot& slot = attachment->threads()[static_cast<size_t>(number)];
     places.sections.push_back(std::make_unique<Section>(std::move(attachment), slot, number));
@@ -93,17 +89,12 @@ absl::StatusOr<Section*> SectionAt(const void* address) {
   return found;
 }
 
-absl::StatusOr<Section*> LockAndOpen(RobustWord& lock, sync_internal::Deadline deadline, bool* recovered) {
-  SHOAL_ASSIGN_OR_RETURN(Section* const section, SectionAt(&lock));
-  ThreadSections& mine = this_thread_sections;
-  if (mine.open != nullptr) {
-    return sync_internal::HeldBy(sync_internal::ThisThread(), lock)
-               ? MakeStatus(absl::StatusCode::kFailedPrecondition, "this thread holds the lock already")
-               : OneAtATime();
+absl::StatusOr<Section*> SectionToOpenAt(const void* address) {
+  SHOAL_ASSIGN_OR_RETURN(Section* const section, SectionAt(address));
+  if (this_thread_sections.open != nullptr) {
+    return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                      "this thread has a critical section open: take several mutexes at once with LockAll");
   }
-  SHOAL_RETURN_IF_ERROR(LockAndRecover(*section, lock, deadline, recovered));
-  section->Open(lock);
-  mine.open = section;
   return section;
 }
 
@@ -112,7 +103,8 @@ absl::Status LockAndRecover(Section& section, RobustWord& lock, sync_internal::D
   SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, lock, deadline, recovered));
   if (!*recovered) return absl::OkStatus();
   absl::Status status = RecoverSection(section.attachment(), section.attachment().OffsetOf(&lock));
-  if (!status.ok()) sync_internal::Release(self, lock);
+  // Whoever comes next must try again: what the dead one had open may be open still.
+  if (!status.ok()) sync_internal::Abandon(self, lock);
   return status;
 }
 

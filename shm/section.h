@@ -172,14 +172,16 @@ absl::Status NoOpenSection(const void* address);
 // FailedPrecondition: not shared memory of ours; ResourceExhausted: too many threads.
 absl::StatusOr<Section*> SectionAt(const void* address);
 
-// Takes `lock` and opens a section that holds it; `recovered`: the last owner died holding it, and what it had open is undone.
-// Errors: FailedPrecondition: a section is open in this thread; as SectionAt; as Lock::Acquire; DataLoss.
-absl::StatusOr<Section*> LockAndOpen(sync_internal::RobustWord& lock, sync_internal::Deadline deadline, bool* recovered);
+// The same, for whoever is about to open a section there. FailedPrecondition also: one is open in this thread.
+absl::StatusOr<Section*> SectionToOpenAt(const void* address);
 
-// The first half of it. REQUIRES: `section` is this thread's place in the lock's segment.
+// Takes `lock`; `recovered`: the last owner died holding it, and what it had open is undone.
+// Errors: as Lock::Acquire; DataLoss: what the last owner had open makes no sense.
+// REQUIRES: `section` is this thread's place in the lock's segment.
 absl::Status LockAndRecover(Section& section, sync_internal::RobustWord& lock, sync_internal::Deadline deadline,
                             bool* recovered);
 
+// Takes `lock` and opens a section that holds it, if that is all there is to do; else null.
 inline Section* TryLockAndOpenFast(sync_internal::RobustWord& lock) {
   sync_internal::Thread& self = sync_internal::ThisThread();
   ThreadSections& mine = this_thread_sections;

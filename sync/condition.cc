@@ -8,6 +8,10 @@
 //  lock.deaths        owners that died with the lock in hand. If there is one more than when a waiter began to wait, it returns as
 //                     if notified: the dead one may have taken a token and been rolled back since.
 //
+//  What holds the lock is told by a LockHolder: a Guard, or a critical section of shm. A section is committed before its lock is given
+//  up for the sleep, and a notification is sent from inside one, before it commits: a notifier that is killed either has told nobody
+//  of what then never happened, or leaves the lock abandoned, which tells everybody.
+//
 //  EDGE: none of its own. All data is ordered by lock.handoff.
 //
 //  If the thread dies …                        the others see …
@@ -25,6 +29,8 @@
 #include "shoal/sync/condition.h"
 
 #include <climits>
+#include <span>
+#include <utility>
 
 #include "shoal/sync/robust_list.h"
 #include "shoal/sync/robust_lock.h"
@@ -36,6 +42,7 @@ namespace {
 using sync_internal::Deadline;
 using sync_internal::FutexOutcome;
 using sync_internal::GuardAccess;
+using sync_internal::LockHolder;
 using sync_internal::MakeStatus;
 using sync_internal::RobustWord;
 using sync_internal::Thread;
@@ -49,77 +56,133 @@ absl::Status TimedOut() {
   return *status;
 }
 
+// A Lock or RLock, the latter at all its levels.
+class HolderOfGuard final : public LockHolder {
+ public:
+  explicit HolderOfGuard(Guard& guard) : guard_(guard) {}
+
+  absl::Status FindLocks(std::span<RobustWord* const>& locks) override {
+    if (!GuardAccess::HeldByThisThread(guard_)) {
+      return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                        guard_.held() ? "this guard was acquired by another thread, or by the parent of this process"
+                                      : "this guard holds no lock");
+    }
+    lock_ = GuardAccess::LockOrNull(guard_);
+    locks = {&lock_, 1};
+    return absl::OkStatus();
+  }
+  void GiveUp() override {
+    depth_ = std::exchange(lock_->depth, 0);
+    GuardAccess::SetNotHeld(guard_);
+    sync_internal::Release(sync_internal::ThisThread(), *lock_);
+  }
+  absl::Status TakeAgain() override {
+    bool owner_died = false;
+    SHOAL_RETURN_IF_ERROR(
+        sync_internal::Acquire(sync_internal::ThisThread(), *lock_, Deadline::Infinite(), &owner_died));
+    lock_->depth = depth_;
+    GuardAccess::SetHeld(guard_, *lock_, owner_died);
+    return absl::OkStatus();
+  }
+
+ private:
+  Guard& guard_;
+  RobustWord* lock_ = nullptr;
+  uint32_t depth_ = 0;
+};
+
 }  // namespace
 
-absl::Status Condition::Wait(Guard& held, absl::Duration timeout) { return WaitUntil(held, Deadline::After(timeout)); }
+absl::Status Condition::Wait(Guard& held, absl::Duration timeout) {
+  HolderOfGuard holder(held);
+  return WaitUntil(holder, Deadline::After(timeout));
+}
 
 absl::Status Condition::Wait(Guard& held, absl::FunctionRef<bool()> predicate, absl::Duration timeout) {
-  const Deadline deadline = Deadline::After(timeout);
-  SHOAL_RETURN_IF_ERROR(CheckGuard(held));
+  HolderOfGuard holder(held);
+  return WaitFor(holder, predicate, Deadline::After(timeout));
+}
+
+absl::Status Condition::Notify(Guard& held, int n) {
+  HolderOfGuard holder(held);
+  return NotifySome(holder, n);
+}
+
+absl::Status Condition::NotifyAll(Guard& held) { return Notify(held, INT_MAX); }
+
+absl::Status Condition::WaitFor(LockHolder& holder, absl::FunctionRef<bool()> predicate, Deadline deadline) {
+  RobustWord* lock = nullptr;
+  SHOAL_RETURN_IF_ERROR(FindOnlyLock(holder, lock));
   while (!predicate()) {
-    absl::Status status = WaitUntil(held, deadline);
+    absl::Status status = WaitUntil(holder, deadline);
     if (status.ok()) continue;
     // The predicate may have come true without a notification; without the lock it must not be looked at.
-    if (absl::IsDeadlineExceeded(status) && held.held() && predicate()) return absl::OkStatus();
+    if (absl::IsDeadlineExceeded(status) && FindLock(holder, lock).ok() && predicate()) return absl::OkStatus();
     return status;
   }
   return absl::OkStatus();
 }
 
-absl::Status Condition::Notify(Guard& held, int n) {
-  SHOAL_RETURN_IF_ERROR(CheckGuard(held));
-  if (n <= 0) return absl::OkStatus();
+absl::Status Condition::NotifySome(LockHolder& holder, int n) {
+  RobustWord* lock = nullptr;
+  SHOAL_RETURN_IF_ERROR(FindLock(holder, lock));
+  if (n <= 0 || lock == nullptr) return absl::OkStatus();
   Thread& self = sync_internal::ThisThread();
-  NotifyAllAfterDeath(self, *GuardAccess::LockOrNull(held));
+  NotifyAllAfterDeath(self, *lock);
   SetPending(self, beacon_);
   if (notifications_.Notify(static_cast<uint32_t>(n))) WakeSleepers(self);
   ClearPending(self);
   return absl::OkStatus();
 }
 
-absl::Status Condition::NotifyAll(Guard& held) { return Notify(held, INT_MAX); }
-
-absl::Status Condition::CheckGuard(const Guard& held) {
-  if (!GuardAccess::HeldByThisThread(held)) {
-    return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                      held.held() ? "this guard was acquired by another thread, or by the parent of this process"
-                                  : "this guard holds no lock");
-  }
-  const int64_t distance = reinterpret_cast<intptr_t>(GuardAccess::LockOrNull(held)) - reinterpret_cast<intptr_t>(this);
+// This condition's lock among those that are held; null: several are, and the condition has not been used with any yet.
+absl::Status Condition::FindLock(LockHolder& holder, RobustWord*& lock) {
+  std::span<RobustWord* const> held;
+  SHOAL_RETURN_IF_ERROR(holder.FindLocks(held));
+  lock = nullptr;
   int64_t known = lock_distance_.load(std::memory_order_relaxed);  // relaxed: a number that changes once
-  // relaxed: as above
-  if (known == 0 && lock_distance_.compare_exchange_strong(known, distance, std::memory_order_relaxed)) known = distance;
-  if (known == distance) return absl::OkStatus();
+  if (known == 0 && held.size() != 1) return absl::OkStatus();
+  for (RobustWord* const each : held) {
+    const int64_t distance = reinterpret_cast<intptr_t>(each) - reinterpret_cast<intptr_t>(this);
+    // relaxed: as above
+    if (known == 0 && lock_distance_.compare_exchange_strong(known, distance, std::memory_order_relaxed)) known = distance;
+    if (known == distance) lock = each;
+  }
+  if (lock != nullptr) return absl::OkStatus();
   return MakeStatus(absl::StatusCode::kFailedPrecondition, "this condition is used with another lock");
 }
 
-absl::Status Condition::WaitUntil(Guard& held, Deadline deadline) {
-  SHOAL_RETURN_IF_ERROR(CheckGuard(held));
+// The same for who gives it up: it must be the only one.
+absl::Status Condition::FindOnlyLock(LockHolder& holder, RobustWord*& lock) {
+  std::span<RobustWord* const> held;
+  SHOAL_RETURN_IF_ERROR(holder.FindLocks(held));
+  if (held.size() == 1) return FindLock(holder, lock);
+  return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                    "only a section of one lock can be given up for a sleep: this one holds several");
+}
+
+absl::Status Condition::WaitUntil(LockHolder& holder, Deadline deadline) {
+  RobustWord* found = nullptr;
+  SHOAL_RETURN_IF_ERROR(FindOnlyLock(holder, found));
+  RobustWord& lock = *found;
   if (deadline.poll_once()) return TimedOut();  // nobody can notify a waiter that keeps the lock
   Thread& self = sync_internal::ThisThread();
-  RobustWord& lock = *GuardAccess::LockOrNull(held);
   NotifyAllAfterDeath(self, lock);
 
   const uint64_t ticket = notifications_.Register();
-  const uint32_t depth = lock.depth;
   const uint32_t deaths = lock.deaths.load(std::memory_order_relaxed);  // relaxed: guarded by the lock
   for (;;) {
     const uint32_t sequence = sequence_.load(std::memory_order_relaxed);  // relaxed: guarded by the lock
-    lock.depth = 0;
-    GuardAccess::SetNotHeld(held);
-    sync_internal::Release(self, lock);
+    holder.GiveUp();
 
     SetPending(self, beacon_);
     int woken_by = -1;
     const FutexOutcome outcome = sync_internal::SleepWhile({{&beacon_, 0}, {&sequence_, sequence}}, deadline, &woken_by);
-    bool owner_died = false;
-    absl::Status taken = sync_internal::Acquire(self, lock, Deadline::Infinite(), &owner_died);
+    absl::Status taken = holder.TakeAgain();
     if (!taken.ok()) {
       ClearPending(self);
       return taken;
     }
-    lock.depth = depth;
-    GuardAccess::SetHeld(held, lock, owner_died);
 
     // A death through the beacon may hide behind an ordinary wake, but then everybody has been woken and looks, as we do.
     if (woken_by == kBeaconIndex) {

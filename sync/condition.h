@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
@@ -10,7 +11,9 @@
 #include "shoal/sync/deadline.h"
 #include "shoal/sync/futex.h"
 #include "shoal/sync/guard.h"
+#include "shoal/sync/lock_holder.h"
 #include "shoal/sync/notifications.h"
+#include "shoal/sync/robust_list.h"
 
 namespace shoal {
 
@@ -19,18 +22,22 @@ namespace shoal {
 //   absl::StatusOr<shoal::Guard> guard = shared->lock.Acquire();
 //   if (absl::Status status = shared->changed.Wait(*guard, [&] { return shared->items > 0; }); !status.ok()) return status;
 //
+// It is used with the guards of Lock and RLock, and with those that open a critical section (MutexGuard). With these, Wait commits
+// the section before it sleeps, and a new one is open when it returns: the object is as others have left it.
+//
 // Thread safety:   every call needs a guard of the one lock this condition is used with; that orders them.
 // Process safety:  lies in MAP_SHARED memory, in the same mapping as its lock; valid when zero-filled.
 // Crash safety:    no notification is swallowed and none blocks, whoever dies: a notification that a killed waiter would have
 //                  taken is taken by another. A death in a call here, or while holding the lock, makes Wait return OK to those
-//                  who wait, as if notified: look at the predicate.
+//                  who wait, as if notified: look at the predicate. So work that a waiter had taken when it was killed in its
+//                  section, and that has come back, is seen by another.
 // Blocking:        Wait sleeps, woken by Notify and NotifyAll, or by the kernel when somebody dies inside a call. Every
 //                  notification lets all sleepers look and those without one sleep again: only so can it outlive a waiter.
 // Memory ordering: the lock's.
 // Ownership:       the memory, and the lock's, outlive every call.
 // Errors:          DeadlineExceeded: not notified in time; FailedPrecondition: the guard holds nothing, or is another thread's,
-//                  or the parent's, or of another lock than the first one used here; else as Lock::Acquire, when taking the lock
-//                  again failed: then the guard holds nothing.
+//                  or the parent's, or of another lock than the first one used here, or (Wait) of several locks; else as
+//                  Lock::Acquire, when taking the lock again failed: then the guard holds nothing.
 // Allocation:      none.
 // Layout:          112 bytes, aligned to 8.
 class Condition final {
@@ -51,9 +58,35 @@ class Condition final {
   absl::Status Notify(Guard& held, int n = 1);
   absl::Status NotifyAll(Guard& held);
 
+  // The same with the guard of a critical section. A guard of several locks can notify, but not wait.
+  template <sync_internal::GuardOfLocks G>
+  [[nodiscard]] absl::Status Wait(G& held, absl::Duration timeout = absl::InfiniteDuration()) {
+    auto holder = LockHolderOf(held);
+    return WaitUntil(holder, sync_internal::Deadline::After(timeout));
+  }
+  template <sync_internal::GuardOfLocks G>
+  [[nodiscard]] absl::Status Wait(G& held, absl::FunctionRef<bool()> predicate,
+                                  absl::Duration timeout = absl::InfiniteDuration()) {
+    auto holder = LockHolderOf(held);
+    return WaitFor(holder, predicate, sync_internal::Deadline::After(timeout));
+  }
+  template <sync_internal::GuardOfLocks G>
+  absl::Status Notify(G& held, int n = 1) {
+    auto holder = LockHolderOf(held);
+    return NotifySome(holder, n);
+  }
+  template <sync_internal::GuardOfLocks G>
+  absl::Status NotifyAll(G& held) {
+    return Notify(held, std::numeric_limits<int>::max());
+  }
+
  private:
-  absl::Status CheckGuard(const Guard& held);
-  absl::Status WaitUntil(Guard& held, sync_internal::Deadline deadline);
+  absl::Status FindLock(sync_internal::LockHolder& holder, sync_internal::RobustWord*& lock);
+  absl::Status FindOnlyLock(sync_internal::LockHolder& holder, sync_internal::RobustWord*& lock);
+  absl::Status WaitFor(sync_internal::LockHolder& holder, absl::FunctionRef<bool()> predicate,
+                       sync_internal::Deadline deadline);
+  absl::Status WaitUntil(sync_internal::LockHolder& holder, sync_internal::Deadline deadline);
+  absl::Status NotifySome(sync_internal::LockHolder& holder, int n);
   void WakeSleepers(sync_internal::Thread& self);
   void NotifyAllAfterDeath(sync_internal::Thread& self, const sync_internal::RobustWord& lock);
 

@@ -6,7 +6,8 @@
 //     1      0    A     held by A, somebody sleeps or is about to     A → free, waking one, in one system call
 //     1      0    0     free, and the woken one has said that         anyone → (1, 0, self)
 //                       others may still sleep
-//     x      1    0     abandoned: the kernel marked A's death        anyone → (x, 0, self), owner_died
+//     x      1    0     abandoned: the kernel marked A's death, or    anyone → (x, 0, self), owner_died
+//                       A gave up as if it had died
 //
 //  EDGE lock.handoff: release → acquire. Publishes what the lock guards.
 //  The waiters bit is relaxed: it is in the same word, and futex_waitv compares the word again when it goes to sleep.
@@ -28,6 +29,7 @@
 //   woken, pending the word, not yet owner      if the word is free the kernel wakes one of its sleepers; if a thief has it, the
 //                                                 thief's release sees the bit
 //   in release, before the store                abandoned (the list, or list_op_pending)
+//   in Abandon, between store and wake          the kernel wakes one; or a thief has the word, and it still has the bit
 //   between store and wake                      cannot happen: with sleepers they are one system call
 //
 //  Backstop. The kernel skips a dead thread's list when it cannot read it (the OOM killer has taken the memory, somebody has
@@ -188,6 +190,18 @@ absl::Status AcquireSlow(Thread& self, RobustWord& lock, Deadline deadline, bool
     SetPending(self, lock.word);
     seen = lock.word.load(std::memory_order_relaxed);  // relaxed: the CAS decides
   }
+}
+
+void Abandon(Thread& self, RobustWord& lock) {
+  SetPending(self, lock.word);
+  Unlink(self, lock);
+  uint32_t seen = lock.word.load(std::memory_order_relaxed);  // relaxed: the CAS decides
+  // lock.handoff (release); on failure relaxed: look again. The bit stays: this store and the wake are two steps.
+  while (!lock.word.compare_exchange_weak(seen, (seen & kWaiters) | kOwnerDied, std::memory_order_release,
+                                          std::memory_order_relaxed)) {
+  }
+  if (HasWaiters(seen)) Wake(lock.word, 1);
+  ClearPending(self);
 }
 
 uint64_t BackstopCount() { return backstops.load(std::memory_order_relaxed); }  // relaxed: a statistic

@@ -73,6 +73,10 @@ inline bool ReleaseOne(Thread& self, RobustWord& lock) {
   return Release(self, lock);
 }
 
+// Gives it up as if this thread had died holding it: the next owner is told so, and makes good what this one could not.
+// REQUIRES: this thread holds it.
+void Abandon(Thread& self, RobustWord& lock);
+
 inline bool HeldBy(const Thread& self, const RobustWord& lock) {
   // relaxed, both: only this thread makes the word equal to its own TID, or unequal again; in another pid namespace the same
   // number is another thread
