@@ -61,7 +61,7 @@ expect "a condition is not waited on without a guard" \
 expect "a condition is not notified without a guard" \
   'absl::Status Use(shoal::Condition& changed, shoal::Guard& guard) { return changed.Notify(guard); }' \
   'absl::Status Use(shoal::Condition& changed) { return changed.Notify(1); }' \
-  'no matching member function\|no viable conversion\|cannot bind\|cannot convert\|could not convert\|invalid initialization'
+  'no matching member function\|no matching function for call\|no viable conversion\|cannot bind\|cannot convert\|could not convert\|invalid initialization'
 
 expect "a lock is neither copied nor moved" \
   'shoal::Lock& Same(shoal::Lock& lock) { return lock; }' \
