@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cstddef>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -13,8 +15,8 @@
 #include "shoal/sync/process_epoch.h"
 #include "shoal/sync/status.h"
 
-//  EDGE segment.birth: Make writes the header and then hands out the descriptor; inheriting or receiving a descriptor is the edge.
-//  `magic` is stored last, so that a creator that died half-way left no valid segment behind.
+//  EDGE segment.birth: Make stores `magic` last → Attach looks at it first. Publishes the header. Nobody can find the file before that:
+//  it gets its name, or is handed on, when Make has returned.
 
 namespace shoal::shm_internal {
 namespace {
@@ -36,6 +38,23 @@ constexpr uint64_t LayoutSignature() {
   }
   return signature;
 }
+
+// The header's fields that never change, as they are read from a file that nobody has looked at yet.
+struct Identity {
+  uint64_t magic;
+  uint32_t format_version;
+  uint32_t header_bytes;
+  uint64_t layout_signature;
+  uint64_t file_bytes;
+  uint64_t pages;
+  PidNamespace pid_namespace;
+};
+static_assert(offsetof(Identity, header_bytes) == offsetof(SegmentHeader, header_bytes) &&
+                  offsetof(Identity, layout_signature) == offsetof(SegmentHeader, layout_signature) &&
+                  offsetof(Identity, pages) == offsetof(SegmentHeader, pages) &&
+                  offsetof(Identity, pid_namespace) == offsetof(SegmentHeader, pid_namespace) &&
+                  sizeof(Identity) == offsetof(SegmentHeader, processes),
+              "the header begins with them");
 
 absl::StatusOr<PidNamespace> OwnPidNamespace() {
   struct stat found;
@@ -128,30 +147,37 @@ absl::StatusOr<std::shared_ptr<Attachment>> Attachment::Attach(UniqueFd file) {
   if (!S_ISREG(found.st_mode) || size < Areas::OfPages(1).file_bytes) {
     return MakeStatus(absl::StatusCode::kDataLoss, absl::StrCat("not a shoal segment: a file of ", size, " bytes"));
   }
-  SHOAL_ASSIGN_OR_RETURN(Mapping mapping, Mapping::OfFile(file, size));
-  const auto& header = *reinterpret_cast<const SegmentHeader*>(mapping.bytes().data());
-  if (header.magic.load(std::memory_order_acquire) != kMagic) {  // segment.birth (acquire)
+  // Read, not mapped: where a file has holes, even looking at a mapping of it may need memory that there is not.
+  Identity identity;
+  if (pread(file.get(), &identity, sizeof(identity), 0) != static_cast<ssize_t>(sizeof(identity)) ||
+      identity.magic != kMagic) {
     return MakeStatus(absl::StatusCode::kDataLoss, "not a shoal segment: it does not begin with the magic number");
   }
-  if (header.format_version != kFormatVersion || header.header_bytes != sizeof(SegmentHeader) ||
-      header.layout_signature != LayoutSignature()) {
+  if (identity.format_version != kFormatVersion || identity.header_bytes != sizeof(SegmentHeader) ||
+      identity.layout_signature != LayoutSignature()) {
     return MakeStatus(
         absl::StatusCode::kFailedPrecondition,
-        absl::StrCat("the segment has format ", header.format_version, " with a header of ", header.header_bytes,
-                     " bytes and signature ", header.layout_signature, "; this build reads format ", kFormatVersion,
+        absl::StrCat("the segment has format ", identity.format_version, " with a header of ", identity.header_bytes,
+                     " bytes and signature ", identity.layout_signature, "; this build reads format ", kFormatVersion,
                      " with a header of ", sizeof(SegmentHeader), " bytes and signature ", LayoutSignature()));
   }
-  const uint64_t pages = header.pages;
-  if (pages == 0 || pages > size / kHeapPageBytes || Areas::OfPages(pages).file_bytes != size || header.file_bytes != size) {
+  const uint64_t pages = identity.pages;
+  if (pages == 0 || pages > size / kHeapPageBytes || Areas::OfPages(pages).file_bytes != size ||
+      identity.file_bytes != size) {
     return MakeStatus(absl::StatusCode::kDataLoss, absl::StrCat("the segment says it has ", pages, " pages and ",
-                                                                header.file_bytes, " bytes; its file has ", size));
+                                                                identity.file_bytes, " bytes; its file has ", size));
   }
   SHOAL_ASSIGN_OR_RETURN(const PidNamespace own_namespace, OwnPidNamespace());
-  if (header.pid_namespace != own_namespace) {
+  if (identity.pid_namespace != own_namespace) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition,
                       "the segment was made in another pid namespace, where thread ids mean something else");
   }
+  SHOAL_RETURN_IF_ERROR(ReserveMemory(file, 0, Areas::OfPages(pages).page_table + sizeof(uint64_t)));
+  SHOAL_ASSIGN_OR_RETURN(Mapping mapping, Mapping::OfFile(file, size));
   auto attachment = std::make_shared<Attachment>(std::move(file), std::move(mapping), pages);
+  if (attachment->header().magic.load(std::memory_order_acquire) != kMagic) {  // segment.birth (acquire)
+    return MakeStatus(absl::StatusCode::kDataLoss, "somebody writes over the header of the segment");
+  }
   SHOAL_RETURN_IF_ERROR(attachment->OpenHeap());
   return Register(std::move(attachment));
 }

@@ -4,9 +4,11 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <string>
 
@@ -24,6 +26,14 @@ constexpr size_t kReserveStep = size_t{2} << 20;
 
 absl::Status OutOfMemory(int error, absl::string_view what) {
   return MakeStatus(absl::StatusCode::kResourceExhausted, absl::StrCat(what, ": ", strerrordesc_np(error)));
+}
+
+// What the file's file system has left, for messages; nothing where it has no limit of its own.
+std::string RoomLeft(const UniqueFd& file) {
+  struct statfs system;
+  if (fstatfs(file.get(), &system) != 0 || system.f_blocks == 0) return "";
+  const auto block = static_cast<uint64_t>(system.f_bsize);
+  return absl::StrCat(" (its file system has ", system.f_bavail * block, " of ", system.f_blocks * block, " bytes left)");
 }
 
 // Linux 6.3: where vm.memfd_noexec is set, a file may be executed only if it was made so. Older kernels refuse the flag.
@@ -86,7 +96,9 @@ absl::Status ReserveMemory(const UniqueFd& file, size_t offset, size_t size_byte
     if (fallocate(file.get(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset), static_cast<off_t>(step)) == 0) {
       offset += step;
     } else if (errno != EINTR) {
-      return OutOfMemory(errno, absl::StrCat("no memory for bytes ", offset, " to ", end, " of a shared segment"));
+      const int error = errno;
+      return OutOfMemory(error,
+                         absl::StrCat("no memory for bytes ", offset, " to ", end, " of a shared segment", RoomLeft(file)));
     }
   }
   return absl::OkStatus();

@@ -10,6 +10,7 @@
 #include "shoal/shm/heap.h"
 #include "shoal/shm/layout.h"
 #include "shoal/shm/memory_file.h"
+#include "shoal/shm/named_file.h"
 #include "shoal/sync/check.h"
 #include "shoal/sync/status.h"
 
@@ -41,19 +42,40 @@ absl::StatusOr<Block> TakeRun(const Attachment& attachment, HeapCache& cache, si
   return block;
 }
 
-}  // namespace
-
-absl::StatusOr<Segment> Segment::Create(SegmentOptions options) {
+absl::StatusOr<size_t> PagesFor(const SegmentOptions& options) {
   if (options.limit_bytes == 0 || options.limit_bytes > (size_t{1} << 40)) {
     return MakeStatus(absl::StatusCode::kInvalidArgument,
                       absl::StrCat("a segment's limit is 1 byte to 1 TiB, not ", options.limit_bytes));
   }
-  const size_t pages = (options.limit_bytes + kHeapPageBytes - 1) / kHeapPageBytes;
+  return (options.limit_bytes + kHeapPageBytes - 1) / kHeapPageBytes;
+}
+
+}  // namespace
+
+absl::StatusOr<Segment> Segment::Create(SegmentOptions options) {
+  SHOAL_ASSIGN_OR_RETURN(const size_t pages, PagesFor(options));
   SHOAL_ASSIGN_OR_RETURN(UniqueFd file, shm_internal::CreateMemoryFile("shoal-segment", 0));
   SHOAL_ASSIGN_OR_RETURN(auto attachment, Attachment::Make(std::move(file), pages));
   SHOAL_RETURN_IF_ERROR(shm_internal::SealSize(attachment->file()));
   return Segment(std::move(attachment));
 }
+
+absl::StatusOr<Segment> Segment::Create(std::string_view name, SegmentOptions options) {
+  SHOAL_RETURN_IF_ERROR(shm_internal::CheckName(name));
+  SHOAL_ASSIGN_OR_RETURN(const size_t pages, PagesFor(options));
+  SHOAL_ASSIGN_OR_RETURN(UniqueFd file, shm_internal::CreateNamelessFile());
+  SHOAL_ASSIGN_OR_RETURN(auto attachment, Attachment::Make(std::move(file), pages));
+  SHOAL_RETURN_IF_ERROR(shm_internal::GiveName(attachment->file(), name));
+  return Segment(std::move(attachment));
+}
+
+absl::StatusOr<Segment> Segment::Open(std::string_view name) {
+  SHOAL_ASSIGN_OR_RETURN(UniqueFd file, shm_internal::OpenNamedFile(name));
+  return Attach(std::move(file));
+}
+
+absl::Status Segment::Remove(std::string_view name) { return shm_internal::RemoveName(name); }
+absl::StatusOr<std::vector<std::string>> Segment::Names() { return shm_internal::ListNames(); }
 
 absl::StatusOr<Segment> Segment::Attach(UniqueFd file) {
   SHOAL_ASSIGN_OR_RETURN(auto attachment, Attachment::Attach(std::move(file)));

@@ -5,7 +5,10 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -27,19 +30,30 @@ struct SegmentOptions {
 //   Counters* counters = segment.At<Counters>(offset);
 //
 // Thread safety:   all const calls may run concurrently, in all processes.
-// Process safety:  another process attaches through the file descriptor, which it inherits or is sent.
+// Process safety:  another process opens it by its name; or attaches through the file descriptor, which it inherits or is sent.
 // Crash safety:    a death in Allocate leaves at most that allocation unused until the segment is gone. An anonymous segment
-//                  is gone with its last process, however that ends.
+//                  is gone with its last process, however that ends; a named one stays until Remove. A name appears with a
+//                  complete segment behind it, or not at all.
 // Blocking:        never.
 // Errors:          ResourceExhausted: over the limit, or the system has no memory (numbers in the message).
 //                  FailedPrecondition: Attach to another format or another build's layout, or from another pid namespace.
 //                  DataLoss: Attach to bytes that are no segment; a header that makes no sense.
-// Allocation:      memory is reserved before Allocate returns, so that using it can never raise SIGBUS.
+//                  Of named ones: AlreadyExists, NotFound, PermissionDenied; InvalidArgument: that cannot be a name.
+// Allocation:      memory is reserved before Allocate returns, so that using it can never raise SIGBUS; unless somebody of the same
+//                  user truncates a named segment's file, which the kernel lets nobody forbid.
 // Layout:          docs/memory_format.md.
 class Segment {
  public:
   // An anonymous segment.
   static absl::StatusOr<Segment> Create(SegmentOptions options = {});
+
+  // A segment that all processes of this user find by its name (1 to 249 bytes, no '/'): the file /dev/shm/shoal.NAME, mode 0600.
+  static absl::StatusOr<Segment> Create(std::string_view name, SegmentOptions options = {});
+  static absl::StatusOr<Segment> Open(std::string_view name);
+  // Takes the name away. Whoever has the segment keeps it, and it is gone with the last of them.
+  static absl::Status Remove(std::string_view name);
+  // The names there are, in no order.
+  static absl::StatusOr<std::vector<std::string>> Names();
 
   // The segment behind a descriptor made by Create, usually in another process. Takes the descriptor.
   static absl::StatusOr<Segment> Attach(shm_internal::UniqueFd file);

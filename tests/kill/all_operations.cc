@@ -1,6 +1,7 @@
 #include "shoal/tests/kill/all_operations.h"
 
 #include "shoal/tests/kill/heap_operations.h"
+#include "shoal/tests/kill/named_segment_operations.h"
 #include "shoal/tests/kill/section_operations.h"
 #include "shoal/tests/kill/sync_operations.h"
 
@@ -11,6 +12,7 @@ constexpr OperationGroup kGroups[] = {
     {"sync", SyncOperations, SyncOperationsThatHang},
     {"heap", HeapOperations, HeapOperationsThatLeak},
     {"section", SectionOperations, SectionOperationsThatTear},
+    {"named segment", NamedSegmentOperations},
 };
 
 }  // namespace
