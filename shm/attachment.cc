@@ -25,7 +25,7 @@ using sync_internal::ErrnoStatus;
 using sync_internal::MakeStatus;
 
 constexpr uint64_t kMagic = 0x31'30'6c'61'6f'68'73'00;  // "\0shoal01", little-endian
-constexpr uint32_t kFormatVersion = 2;
+constexpr uint32_t kFormatVersion = 3;
 
 // Two builds whose structs differ do not understand each other's segments.
 constexpr uint64_t LayoutSignature() {
@@ -33,7 +33,8 @@ constexpr uint64_t LayoutSignature() {
   for (const uint64_t number :
        {sizeof(SegmentHeader), sizeof(ParticipantSlot), sizeof(ThreadSlot), sizeof(HeapShared), size_t{kMaxParticipants},
         size_t{kMaxThreads}, size_t{kMaxLocks}, kHeapPageBytes, offsetof(SegmentHeader, deaths),
-        offsetof(SegmentHeader, heap), offsetof(ThreadSlot, head)}) {
+        offsetof(SegmentHeader, heap), offsetof(SegmentHeader, ledger),
+        offsetof(ThreadSlot, head)}) {
     signature = (signature ^ number) * 0x100000001b3;
   }
   return signature;
@@ -84,13 +85,20 @@ std::shared_ptr<Attachment> Register(std::shared_ptr<Attachment> attachment) {
   const std::lock_guard lock(registry.mutex);
   std::erase_if(registry.attachments, [](const std::weak_ptr<Attachment>& known) { return known.expired(); });
   registry.attachments.push_back(attachment);
+  Attachment::Widen(*attachment);
   return attachment;
 }
 
 }  // namespace
 
 Attachment::Attachment(UniqueFd file, Mapping mapping, size_t pages)
-    : file_(std::move(file)), mapping_(std::move(mapping)), pages_(pages), areas_(Areas::OfPages(pages)) {}
+    : file_(std::move(file)), mapping_(std::move(mapping)), pages_(pages), areas_(Areas::OfPages(pages)) {
+  struct stat found;
+  if (fstat(file_.get(), &found) == 0) {
+    device_ = found.st_dev;
+    inode_ = found.st_ino;
+  }
+}
 
 absl::Status Attachment::OpenHeap() {
   const HeapLayout layout = {.table_offset = areas_.page_table, .area_offset = areas_.first_page, .page_count = pages_};
@@ -100,6 +108,14 @@ absl::Status Attachment::OpenHeap() {
 }
 
 Attachment::~Attachment() = default;
+
+void Attachment::Widen(const Attachment& attachment) {
+  const auto first = reinterpret_cast<uintptr_t>(attachment.base());
+  const uintptr_t behind = first + attachment.size_bytes();
+  // relaxed, all: guarded by the registry's mutex; see MayLieInSegment
+  if (first < lowest_.load(std::memory_order_relaxed)) lowest_.store(first, std::memory_order_relaxed);
+  if (behind > highest_.load(std::memory_order_relaxed)) highest_.store(behind, std::memory_order_relaxed);
+}
 
 // Pages, and the part of the page table that speaks of them and of the page behind them.
 absl::Status Attachment::ReservePages(uint64_t offset, uint64_t bytes) {

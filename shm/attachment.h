@@ -24,7 +24,7 @@ namespace shoal::shm_internal {
 //
 // Thread safety:   all calls may run concurrently.
 // Crash safety:    Make writes the magic number last: a file that is no complete segment is refused.
-class Attachment final {
+class Attachment final : public std::enable_shared_from_this<Attachment> {
  public:
   // Makes a segment with `pages` pages of heap in `file`, which has no bytes yet.
   // Errors: ResourceExhausted, Unimplemented (no /proc).
@@ -36,6 +36,15 @@ class Attachment final {
 
   // The segment that `address` lies in, or null: not shared memory of ours.
   static std::shared_ptr<Attachment> Of(const void* address);
+  // Whether to ask: false for most addresses that do not lie in a segment, after two loads.
+  static bool MayLieInSegment(const void* address) {
+    const auto at = reinterpret_cast<uintptr_t>(address);
+    // relaxed, both: whoever knows an address in a segment has been told after these were stored
+    return at >= lowest_.load(std::memory_order_relaxed) && at < highest_.load(std::memory_order_relaxed);
+  }
+  static void Widen(const Attachment& attachment);  // for the registry
+  // Whether both are of one segment, perhaps mapped twice.
+  bool SameSegment(const Attachment& other) const { return this == &other || (inode_ == other.inode_ && device_ == other.device_); }
 
   Attachment(UniqueFd file, Mapping mapping, size_t pages);
   ~Attachment();
@@ -77,7 +86,13 @@ class Attachment final {
   absl::Status OpenHeap();
   absl::Status ReservePages(uint64_t offset, uint64_t bytes);
 
+  // The range of all mappings that there ever were.
+  static inline std::atomic<uintptr_t> lowest_{UINTPTR_MAX};
+  static inline std::atomic<uintptr_t> highest_{0};
+
   UniqueFd file_;
+  uint64_t device_ = 0;
+  uint64_t inode_ = 0;
   Mapping mapping_;
   size_t pages_;
   Areas areas_;

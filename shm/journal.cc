@@ -15,7 +15,8 @@
 //
 //  Why this may be done again and again. Bytes are absolute. A block is given back only while its tag is still the recorded one, and
 //  that tag returns only after 2^31 further lives of that block. And no block of the section is given back before all the
-//  bytes are in place (`undone`) or stay (`committed`): until then nobody else can own memory that a record points into.
+//  bytes are in place (`undone`) or stay (`committed`): until then nobody else can own memory that a record points into. References to
+//  objects are counted, and how far that has come is changed together with the counts (references.cc).
 //
 //  EDGE journal.closed: the last owner's close, release → the next owner's look for open sections, acquire. Publishes the undone bytes to
 //  an owner of another lock of the same section.
@@ -37,6 +38,7 @@
 #include <span>
 
 #include "absl/strings/str_cat.h"
+#include "shoal/shm/references.h"
 #include "shoal/sync/robust_lock.h"
 #include "shoal/sync/status.h"
 
@@ -67,6 +69,11 @@ struct Record {
   uint64_t offset;
   std::span<const std::byte> bytes;
 
+  uint64_t word() const {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes.data(), std::min(bytes.size(), sizeof(word)));
+    return word;
+  }
   // What the section's end in a commit, or otherwise, gives back; nullopt: nothing.
   std::optional<Block> GivenBack(bool committed) const {
     Block block{.offset = offset, .tag = 0};
@@ -102,9 +109,14 @@ absl::Status Backwards(const Attachment& attachment, std::span<const std::byte> 
 absl::Status GiveBack(const Attachment& attachment, ThreadSlot& slot, HeapCache* cache, uint64_t head, bool committed) {
   auto journal = UsedBytes(attachment, slot, head);
   if (!journal.ok()) return journal.status();
-  return Backwards(attachment, *journal, [&](const Record& record) {
+  absl::Status status;
+  status.Update(Backwards(attachment, *journal, [&](const Record& record) {
     if (const std::optional<Block> block = record.GivenBack(committed)) attachment.heap().Free(cache, *block);
-  });
+    if (committed && record.kind == RecordKind::kReference) {
+      status.Update(FinishReference(attachment, slot, record.offset, record.word()));
+    }
+  }));
+  return status;
 }
 
 void Close(ThreadSlot& slot) {
@@ -123,10 +135,13 @@ absl::Status UndoOrFinish(const Attachment& attachment, ThreadSlot& slot, HeapCa
     auto journal = UsedBytes(attachment, slot, head);
     status = journal.status();
     if (journal.ok()) {
-      status = Backwards(attachment, *journal, [&](const Record& record) {
-        if (record.kind != RecordKind::kBytes) return;
-        std::memcpy(attachment.base() + record.offset, record.bytes.data(), record.bytes.size());
-      });
+      status.Update(Backwards(attachment, *journal, [&](const Record& record) {
+        if (record.kind == RecordKind::kReference) {
+          status.Update(UndoReference(attachment, slot, record.offset, record.word()));
+        } else if (record.kind == RecordKind::kBytes) {
+          std::memcpy(attachment.base() + record.offset, record.bytes.data(), record.bytes.size());
+        }
+      }));
     }
     head |= Head::kUndone;
     slot.head.store(head, std::memory_order_release);  // journal.closed (release): the bytes are in place before the mark
@@ -154,7 +169,10 @@ absl::Status CancelRecords(const Attachment& attachment, const ThreadSlot& slot,
     std::atomic_ref<uint64_t> tag(*reinterpret_cast<uint64_t*>(const_cast<std::byte*>(record.bytes.data())));
     // relaxed, all: read only after this thread's death; whole, as a death may come between any two
     const uint64_t tag_then = tag.load(std::memory_order_relaxed);
-    tag.store(record.kind == RecordKind::kFreed ? 0 : tag_then & ~uint64_t{1}, std::memory_order_relaxed);
+    tag.store(record.kind == RecordKind::kReference ? ReferenceWord::Cancelled(tag_then)
+              : record.kind == RecordKind::kFreed   ? 0
+                                                    : tag_then & ~uint64_t{1},
+              std::memory_order_relaxed);  // relaxed: as above
   });
 }
 

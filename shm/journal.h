@@ -21,6 +21,7 @@ enum class RecordKind : uint64_t {
   kBytes = 0,      // the bytes that were at `offset`
   kAllocated = 1,  // the tag of the block at `offset`: the section has taken it; the tag less 1: and given it up again
   kFreed = 2,      // the tag of the block at `offset`: to be given back when the section has committed; 0: it stays after all
+  kReference = 3,  // what happens to the object at `offset`; see references.h
 };
 
 struct Trailer {

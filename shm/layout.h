@@ -56,8 +56,30 @@ struct alignas(128) ThreadSlot {
   Intent growing;                 // the journal's next place
   Intent leaving;                 // the journal's last place
   std::atomic<uint64_t> locks[kMaxLocks];  // offsets of what the open section holds
+  std::atomic<uint64_t> retained;          // the last of the section's references that counts; see references.cc
+  std::atomic<uint64_t> finished;          // the first of them that the commit has done with; 0: none
 };
 static_assert(sizeof(ThreadSlot) == 384, "part of the shared layout");
+
+// Who holds which object, and the words that change together; see ledger.h and references.h.
+struct Ledger {
+  struct Change {
+    std::atomic<uint64_t> offset;
+    std::atomic<uint64_t> old_value;
+  };
+  static constexpr uint64_t kMaxChanges = 16;
+
+  sync_internal::RobustWord lock;       // held by whoever changes the words below, those of objects, and their kin in thread slots
+  std::atomic<uint64_t> changes_count;  // of `changes`, that are to be taken back if the owner of the lock dies
+  std::atomic<uint64_t> objects;        // the list of objects: offset of the first; 0: none
+  std::atomic<uint64_t> doomed;         // the list of those that nobody holds any more
+  std::atomic<uint64_t> types;          // the list of types, which only grows
+  std::atomic<uint64_t> names;          // the object with the published names; 0: none yet
+  Change changes[kMaxChanges];
+  sync_internal::RobustWord disposing;  // held by whoever destroys the doomed
+  sync_internal::RobustWord interning;  // held by whoever adds a type
+};
+static_assert(sizeof(Ledger) == 416, "part of the shared layout");
 
 struct SegmentHeader {
   std::atomic<uint64_t> magic;
@@ -71,9 +93,8 @@ struct SegmentHeader {
   std::atomic<uint64_t> raw;                       // next byte of the page that small raw allocations share; 0: none
   alignas(128) sync_internal::FutexWord deaths;    // participants that died; every sleeper above `sync` sleeps on it too
   alignas(128) sync_internal::RobustWord joining;  // held by whoever takes a participant slot or reaps one
-  sync_internal::RobustWord names_lock;            // guards the table of published names
-  std::atomic<uint64_t> names;                     // its offset; 0: none yet
   alignas(128) HeapShared heap;
+  alignas(128) Ledger ledger;
 };
 static_assert(sizeof(SegmentHeader) <= kHeaderBytes, "the header has one page");
 

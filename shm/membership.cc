@@ -7,7 +7,10 @@
 #include <mutex>
 #include <utility>
 
+#include "shoal/shm/dispose.h"
 #include "shoal/shm/layout.h"
+#include "shoal/shm/references.h"
+#include "shoal/shm/section.h"
 #include "shoal/shm/thread_slot.h"
 #include "shoal/sync/process_epoch.h"
 #include "shoal/sync/status.h"
@@ -17,11 +20,6 @@
 namespace shoal::shm_internal {
 namespace {
 
-// Lives as long as the attachment. In a forked child it is made anew, and what the parent had is left alone.
-struct Membership final : Attachment::Companion {
-  std::unique_ptr<Participant> participant;
-};
-
 // Who makes participants of this process. A fork copies it while nobody is at it.
 std::mutex& JoiningMutex() {
   static std::mutex* const mutex = [] {
@@ -30,6 +28,22 @@ std::mutex& JoiningMutex() {
     return made;
   }();
   return *mutex;
+}
+
+// Takes back what a dead participant held: first what its threads left half done, which may still give it something.
+void TakeBack(Attachment& attachment, ParticipantId id) {
+  const ParticipantSlot& slot = attachment.participants()[static_cast<size_t>(SlotOf(id))];
+  // relaxed: stable while the slot has its dead owner
+  ReapThreadSlots(sync_internal::ThisThread(), attachment, slot.process.load(std::memory_order_relaxed));
+  // A damaged list is told to whoever walks it next on a user's behalf.
+  ClearHolderEverywhere(attachment, SlotOf(id)).IgnoreError();
+}
+
+// For the keeper thread, which the attachment outlives: it must not keep it alive, nor have anything of the segment when it sleeps.
+void ReapAsKeeper(Attachment& attachment, ParticipantId id) {
+  TakeBack(attachment, id);
+  DestroyDoomed(std::shared_ptr<Attachment>(std::shared_ptr<void>(), &attachment));
+  LeaveSegments();
 }
 
 }  // namespace
@@ -43,17 +57,17 @@ absl::StatusOr<ParticipantId> Participate(Attachment& attachment) {
   const uint64_t now = attachment.membership().load(std::memory_order_relaxed);  // relaxed: guarded by the mutex
   if (now >> 32 == epoch && static_cast<ParticipantId>(now) != 0) return static_cast<ParticipantId>(now);
   auto made = std::make_unique<Membership>();
-  SHOAL_ASSIGN_OR_RETURN(made->participant, Participant::Join(attachment, &ReapParticipant));
+  SHOAL_ASSIGN_OR_RETURN(made->participant, Participant::Join(attachment, &ReapAsKeeper));
   const ParticipantId id = made->participant->id();
   attachment.SetCompanion(std::move(made));  // in a forked child this leaves the parent's keeper alone
   attachment.membership().store(uint64_t{epoch} << 32 | id, std::memory_order_release);  // membership.joined (release)
   return id;
 }
 
-void ReapParticipant(Attachment& attachment, ParticipantId id) {
-  const ParticipantSlot& slot = attachment.participants()[static_cast<size_t>(SlotOf(id))];
-  // relaxed: stable while the slot has its dead owner
-  ReapThreadSlots(sync_internal::ThisThread(), attachment, slot.process.load(std::memory_order_relaxed));
+int ReapDead(const std::shared_ptr<Attachment>& attachment) {
+  const int reaped = Reap(*attachment, &TakeBack);
+  DestroyDoomed(attachment);
+  return reaped;
 }
 
 }  // namespace shoal::shm_internal

@@ -1,8 +1,11 @@
 #ifndef SHOAL_SHM_MEMBERSHIP_H_
 #define SHOAL_SHM_MEMBERSHIP_H_
 
+#include <memory>
+
 #include "absl/status/statusor.h"
 #include "shoal/shm/attachment.h"
+#include "shoal/shm/holds.h"
 #include "shoal/shm/participants.h"
 
 // This process as one of a segment's participants, from the first time it holds something there outside of a call until it lets go
@@ -18,8 +21,18 @@ namespace shoal::shm_internal {
 // Errors:         ResourceExhausted: too many processes use the segment, or the system has no thread left.
 absl::StatusOr<ParticipantId> Participate(Attachment& attachment);
 
-// Takes back what a dead participant held. Keepers run it; so does Segment::Reap.
-void ReapParticipant(Attachment& attachment, ParticipantId id);
+// What this process has in a segment that it participates in. It lives as long as the attachment; in a forked child it is made anew,
+// and what the parent had is left alone.
+struct Membership final : Attachment::Companion {
+  std::unique_ptr<Participant> participant;
+  Holds holds;
+};
+// REQUIRES: this process participates.
+inline Membership& MembershipOf(const Attachment& attachment) { return static_cast<Membership&>(*attachment.companion()); }
+
+// Takes back what dead participants held, and destroys what nobody holds any more; how many participants there were. On demand, as
+// the keepers do it.
+int ReapDead(const std::shared_ptr<Attachment>& attachment);
 
 }  // namespace shoal::shm_internal
 

@@ -53,14 +53,50 @@ absl::Status NoOpenSection(const void* address) {
                         : "no critical section of its segment is open in this thread: lock the Mutex or RwLock it lies in");
 }
 
-absl::StatusOr<Section*> SectionAt(const void* address) {
+namespace {
+
+// A place in `attachment` that nobody of this thread uses yet.
+absl::StatusOr<std::unique_ptr<Section>> NewPlace(std::shared_ptr<Attachment> attachment) {
+  SHOAL_ASSIGN_OR_RETURN(const int number, ClaimThreadSlot(sync_internal::ThisThread(), *attachment));
+  ThreadSlot& slot = attachment->threads()[static_cast<size_t>(number)];
+  auto place = std::make_unique<Section>(std::move(attachment), slot, number);
+  SHOAL_RETURN_IF_ERROR(place->Prepare());
+  return place;
+}
+
+// After a fork, what the parent's thread had is left alone.
+ThreadSections& OwnSections() {
   Thread& self = sync_internal::ThisThread();
   ThreadSections& mine = this_thread_sections;
   if (mine.serial != self.serial) {
-    places.Abandon();  // the parent's
+    places.Abandon();
     mine = {.serial = self.serial,
             .exceptions = &reinterpret_cast<const ExceptionGlobals*>(abi::__cxa_get_globals())->uncaught};
   }
+  return mine;
+}
+
+// This thread's place in `attachment`, made if need be.
+absl::StatusOr<Section*> PlaceIn(std::shared_ptr<Attachment> attachment) {
+  for (const std::unique_ptr<Section>& section : places.sections) {
+    if (&section->attachment() == attachment.get()) return section.get();
+  }
+  // Segments that only this thread still keeps mapped are let go.
+  std::erase_if(places.sections, [](const auto& section) { return section->LastUser() && !section->IsOpen(); });
+  if (this_thread_sections.last != nullptr) {
+    this_thread_sections.last = nullptr;
+    this_thread_sections.base = 0;
+    this_thread_sections.size = 0;
+  }
+  SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Section> place, NewPlace(std::move(attachment)));
+  places.sections.push_back(std::move(place));
+  return places.sections.back().get();
+}
+
+}  // namespace
+
+absl::StatusOr<Section*> SectionAt(const void* address) {
+  ThreadSections& mine = OwnSections();
   if (reinterpret_cast<uintptr_t>(address) - mine.base < mine.size) return mine.last;
   Section* found = nullptr;
   for (const std::unique_ptr<Section>& section : places.sections) {
@@ -71,22 +107,53 @@ absl::StatusOr<Section*> SectionAt(const void* address) {
     if (attachment == nullptr) {
       return MakeStatus(absl::StatusCode::kFailedPrecondition, "this object does not lie in a segment");
     }
-    // Segments that only this thread still keeps mapped are let go.
-    std::erase_if(places.sections,
-                  [&](const auto& section) { return section->LastUser() && section.get() != mine.open; });
-    SHOAL_ASSIGN_OR_RETURN(const int number, ClaimThreadSlot(self, *attachment));
-    ThreadSlot& slot = attachment->threads()[static_cast<size_t>(number)];
-    places.sections.push_back(std::make_unique<Section>(std::move(attachment), slot, number));
-    found = places.sections.back().get();
-    if (absl::Status status = found->Prepare(); !status.ok()) {
-      places.sections.pop_back();
-      return status;
-    }
+    SHOAL_ASSIGN_OR_RETURN(found, PlaceIn(std::move(attachment)));
   }
   mine.last = found;
   mine.base = reinterpret_cast<uintptr_t>(found->attachment().base());
   mine.size = found->attachment().size_bytes();
   return found;
+}
+
+void LeaveSegments() {
+  ThreadSections& mine = OwnSections();
+  SHOAL_CHECK(mine.open == nullptr, "a thread leaves its segments when it has no section open");
+  places.sections.clear();
+  mine.last = nullptr;
+  mine.base = 0;
+  mine.size = 0;
+}
+
+SideSection::SideSection(std::unique_ptr<Section> own, Section* section)
+    : own_(std::move(own)), section_(section), before_(this_thread_sections.open) {
+  section_->Open(std::span<RobustWord* const>());
+  this_thread_sections.open = section_;
+}
+
+absl::StatusOr<SideSection> SideSection::Open(std::shared_ptr<Attachment> attachment) {
+  OwnSections();
+  SHOAL_ASSIGN_OR_RETURN(Section* const place, PlaceIn(attachment));
+  if (!place->IsOpen()) return SideSection(nullptr, place);
+  SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Section> own, NewPlace(std::move(attachment)));
+  Section* const section = own.get();
+  return SideSection(std::move(own), section);
+}
+
+SideSection::~SideSection() {
+  if (section_ == nullptr) return;
+  section_->Rollback();
+  this_thread_sections.open = before_;
+}
+
+void SideSection::Commit() {
+  section_->Commit();
+  section_ = nullptr;
+  this_thread_sections.open = before_;
+}
+
+void SideSection::CommitAndGoOn() {
+  section_->Commit();
+  section_->Open(std::span<RobustWord* const>());
 }
 
 absl::StatusOr<Section*> SectionToOpenAt(const void* address) {
@@ -169,6 +236,44 @@ bool Section::TryRecordBlock(RecordKind kind, Block block) {
   return true;
 }
 
+absl::Status Section::RecordReference(uint64_t offset, uint64_t word) {
+  if (capacity_ - used_ < 2 * sizeof(uint64_t)) SHOAL_RETURN_IF_ERROR(Grow(2 * sizeof(uint64_t)));
+  frees_ = true;
+  std::memcpy(journal_ + used_, &word, sizeof(word));
+  FinishRecord(RecordKind::kReference, sizeof(word), sizeof(word), offset);
+  return absl::OkStatus();
+}
+
+absl::Status Section::Defer(Reference reference, uint64_t offset, int participant_slot, After after) {
+  SHOAL_RETURN_IF_ERROR(RecordReference(offset, ReferenceWord::Of(reference, participant_slot, ++references_)));
+  if (after != nullptr) after_ = after;
+  return absl::OkStatus();
+}
+
+absl::Status Section::Retain(uint64_t object, After after) {
+  const size_t mark = used_;
+  SHOAL_RETURN_IF_ERROR(RecordReference(object, ReferenceWord::Of(Reference::kRetained, 0, ++references_)));
+  after_ = after;
+  absl::Status status = RetainNow(*attachment_, slot_, object, ReferenceWord::Of(Reference::kRetained, 0, references_));
+  if (!status.ok()) {  // it does not count: as if it had not been recorded
+    used_ = mark;
+    slot_.head.store(head_ + used_, std::memory_order_relaxed);  // relaxed: read only after this thread's death
+    std::atomic_signal_fence(std::memory_order_seq_cst);         // seq_cst: forgotten before the next takes its place
+  }
+  return status;
+}
+
+// After the end of a section with references. The words that tell how far their counting has come are put back while no section is
+// open: whoever may look at them is this slot's next thread.
+void Section::Settle() {
+  frees_ = false;
+  if (references_ == 0) return;
+  references_ = 0;
+  slot_.retained.store(0, std::memory_order_relaxed);  // relaxed: read by others only after this thread's death
+  slot_.finished.store(0, std::memory_order_relaxed);  // relaxed: as above
+  if (const After after = std::exchange(after_, nullptr)) after(*this);
+}
+
 absl::Status Section::SaveSlowly(void* address, size_t bytes) {
   SHOAL_CHECK(Covers(address, bytes), "a section saves what lies in its segment");
   // In pieces that one record can hold; room for all first, so that all are saved or none.
@@ -224,11 +329,13 @@ void Section::CommitSlowly() {
   // A damaged journal is noticed by whoever reads it next: the section has happened all the same.
   CommitFrees(*attachment_, slot_, &cache_).IgnoreError();
   Shrink();
+  Settle();
 }
 
 void Section::Rollback() {
   UndoOrFinish(*attachment_, slot_, &cache_).IgnoreError();
   Shrink();
+  Settle();
 }
 
 // A journal that one large section has blown up is given back.

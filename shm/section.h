@@ -15,6 +15,7 @@
 #include "shoal/shm/heap.h"
 #include "shoal/shm/journal.h"
 #include "shoal/shm/layout.h"
+#include "shoal/shm/references.h"
 #include "shoal/shm/saved_extents.h"
 #include "shoal/sync/deadline.h"
 #include "shoal/sync/robust_list.h"
@@ -57,6 +58,16 @@ class Section final {
   // Gives the block at `offset` back when the section commits. DataLoss: there is none.
   absl::Status Free(uint64_t offset);
 
+  // A handle to the object whose header lies at `object` comes into shared memory, or leaves it. A new one counts at once, and no
+  // more if the section does not commit; one that leaves counts until the section has committed. `after` is called then, and when
+  // the section was rolled back: somebody may have to destroy the object.
+  // Errors: DataLoss: there is no such object. ResourceExhausted.
+  using After = void (*)(Section& closed);
+  absl::Status Retain(uint64_t object, After after);
+  absl::Status Drop(uint64_t object, After after) { return Defer(Reference::kDropped, object, 0, after); }
+  // What else happens to an object, or a type, when the section commits.
+  absl::Status Defer(Reference reference, uint64_t offset, int participant_slot, After after = nullptr);
+
   // For an operation that fails half-way: since `mark`, nothing has been allocated or freed. What was allocated is given back
   // however the section ends; bytes that were saved stay saved, and those that were changed stay changed.
   size_t mark() const { return used_; }
@@ -69,6 +80,7 @@ class Section final {
     return offset - first_page_ < size_ - first_page_ && bytes <= size_ - offset;
   }
   Attachment& attachment() const { return *attachment_; }
+  const std::shared_ptr<Attachment>& shared_attachment() const { return attachment_; }
   HeapCache& cache() { return cache_; }
 
   // ---- for guards -----------------------------------------------------------------------------------------------------------
@@ -94,6 +106,8 @@ class Section final {
   absl::Status Prepare();
   // Whether nobody else in this process has the segment any more.
   bool LastUser() const { return attachment_.use_count() == 1; }
+  // relaxed: this thread's slot
+  bool IsOpen() const { return slot_.head.load(std::memory_order_relaxed) != Head::kClosed; }
 
  private:
   void Begin(size_t locks) {
@@ -125,6 +139,8 @@ class Section final {
     std::atomic_signal_fence(std::memory_order_seq_cst);         // seq_cst: in use before the store it protects
   }
   bool TryRecordBlock(RecordKind kind, Block block);
+  absl::Status RecordReference(uint64_t offset, uint64_t word);
+  void Settle();
   absl::Status SaveSlowly(void* address, size_t bytes);
   absl::Status Grow(size_t room);
   void CommitSlowly();
@@ -143,7 +159,9 @@ class Section final {
   size_t used_ = 0;
   uint64_t head_ = 0;
   uint64_t number_;
-  bool frees_ = false;
+  bool frees_ = false;  // or has references
+  uint64_t references_ = 0;
+  After after_ = nullptr;
   std::shared_ptr<Attachment> attachment_;
   HeapCache cache_;
   SavedExtents saved_;
@@ -167,6 +185,34 @@ inline Section* OpenSectionOrNull(const void* address, size_t bytes) {
   return open != nullptr && open->Covers(address, bytes) ? open : nullptr;
 }
 absl::Status NoOpenSection(const void* address);
+
+// A section without locks, for what this thread does whole or not at all beside whatever else it has open: inside, it is the thread's
+// open section. Rolled back, unless it commits.
+//   Errors: ResourceExhausted: too many threads, or no memory for a journal; and those of a lock.
+class SideSection final {
+ public:
+  static absl::StatusOr<SideSection> Open(std::shared_ptr<Attachment> attachment);
+  SideSection(SideSection&& other) noexcept
+      : own_(std::move(other.own_)), section_(std::exchange(other.section_, nullptr)), before_(other.before_) {}
+  SideSection& operator=(SideSection&&) = delete;
+  ~SideSection();
+
+  Section& operator*() const { return *section_; }
+  Section* operator->() const { return section_; }
+  void Commit();
+  // Commits, and opens another.
+  void CommitAndGoOn();
+
+ private:
+  SideSection(std::unique_ptr<Section> own, Section* section);
+
+  std::unique_ptr<Section> own_;  // in a thread slot of its own, if the thread's is in use
+  Section* section_;              // null: over
+  Section* before_;               // what was open
+};
+
+// Gives up this thread's places in all segments: its slots, slabs and journals. REQUIRES: no section is open.
+void LeaveSegments();
 
 // This thread's place in the segment of `address`, made if need be.
 // FailedPrecondition: not shared memory of ours; ResourceExhausted: too many threads.

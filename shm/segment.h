@@ -4,17 +4,25 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shoal/shm/attachment.h"
+#include "shoal/shm/membership.h"
+#include "shoal/shm/object.h"
+#include "shoal/shm/objects.h"
+#include "shoal/shm/shareable.h"
+#include "shoal/shm/shared.h"
 #include "shoal/shm/unique_fd.h"
 #include "shoal/sync/futex.h"
+#include "shoal/sync/status.h"
 
 namespace shoal {
 
@@ -26,8 +34,7 @@ struct SegmentOptions {
 // same in all of them.
 //
 //   SHOAL_ASSIGN_OR_RETURN(Segment segment, Segment::Create({.limit_bytes = 1 << 20}));
-//   SHOAL_ASSIGN_OR_RETURN(size_t offset, segment.Allocate(sizeof(Counters), alignof(Counters)));
-//   Counters* counters = segment.At<Counters>(offset);
+//   SHOAL_ASSIGN_OR_RETURN(Shared<Mutex<Account>> account, segment.New<Mutex<Account>>());
 //
 // Thread safety:   all const calls may run concurrently, in all processes.
 // Process safety:  another process opens it by its name; or attaches through the file descriptor, which it inherits or is sent.
@@ -60,6 +67,31 @@ class Segment {
 
   // Sets `size_bytes` aside, zero-filled, and returns their offset. REQUIRES: `alignment` is a power of two, at most 4096.
   absl::StatusOr<size_t> Allocate(size_t size_bytes, size_t alignment) const;
+
+  // Makes a T from `args`, and the first handle to it. May be called inside a section; it is no part of that.
+  // Errors: also ResourceExhausted: too many processes or threads use the segment.
+  template <Concurrent T, class... Args>
+  [[nodiscard]] absl::StatusOr<Shared<T>> New(Args&&... args) const {
+    static_assert(alignof(T) <= shm_internal::kMaxObjectAlignment, "an object in a segment is aligned to at most 64 bytes");
+    SHOAL_ASSIGN_OR_RETURN(shm_internal::Creation creation,
+                           shm_internal::Creation::Begin(attachment_, Shared<T>::Type(), alignof(T)));
+    if constexpr (requires(T* where) {
+                    { T::ConstructInSegment(where, creation.section(), std::forward<Args>(args)...) };
+                  }) {
+      SHOAL_RETURN_IF_ERROR(
+          T::ConstructInSegment(static_cast<T*>(creation.where()), creation.section(), std::forward<Args>(args)...));
+    } else if constexpr (std::is_constructible_v<T, Args...>) {
+      new (creation.where()) T(std::forward<Args>(args)...);
+    } else {
+      new (creation.where()) T{std::forward<Args>(args)...};
+    }
+    SHOAL_ASSIGN_OR_RETURN(shm_internal::Hold * hold, creation.Finish());
+    return Shared<T>(hold);
+  }
+
+  // Takes back what dead processes held, and destroys what nobody holds any more, as others do it on the way; how many of them there
+  // were.
+  int Reap() const { return shm_internal::ReapDead(attachment_); }
 
   // The bytes at [offset, offset + size), or an empty span where these are not all inside the segment.
   std::span<std::byte> BytesAt(size_t offset, size_t size_bytes) const;

@@ -38,6 +38,9 @@ absl::StatusOr<int> ClaimThreadSlot(sync_internal::Thread& self, Attachment& att
       continue;
     }
     FinishIntents(attachment, slot, nullptr);
+    // relaxed, both: ours now; no section is open
+    slot.retained.store(0, std::memory_order_relaxed);
+    slot.finished.store(0, std::memory_order_relaxed);
     slot.process.store(attachment.process_number(), std::memory_order_relaxed);  // relaxed: ordered by the life word
     // A keeper may have met us in the slot before that store, and sleep until the dead thread in it ends.
     if (owner_died) TellOfDeath(attachment.header());

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "shoal/shm/layout_tree.h"
 #include "shoal/shm/shareable.h"
 
 // How the bytes of a shared type lie, as a short text that two programs compare before they share one. It is made of kinds, sizes
@@ -144,10 +145,6 @@ uint64_t LayoutFingerprint() {
   LayoutOf<T>::AddTo(sink);
   return sink.hash();
 }
-
-// What CompareLayouts accepts.
-inline constexpr size_t kMaxLayoutCode = size_t{1} << 16;
-inline constexpr int kMaxLayoutDepth = 64;
 
 // OK if the codes are equal. `stored` was read from shared memory, where anybody may have written it; `here` is LayoutCode<T>()
 // of this program. Fields are counted from 1.

@@ -1,0 +1,167 @@
+// shm/dispose.cc: how an object that nobody holds is destroyed.
+//
+// Its type record says where its containers and handles lie. They are walked through with a list of places still to visit, not by
+// recursion: what is deep in shared memory costs no stack. What a container owns goes before the container's own block; then its
+// header becomes zero, which is an empty container, in the same section in which the block is given back. So at any moment the
+// object is whole, only smaller, and the next one to destroy it finds nothing twice.
+//
+//  If the process dies …                          the others see …
+//   in a step, before its commit                   the step undone: the object as it was before it
+//   in the step's commit                           committed: whoever finishes the section gives back what the headers do not name
+//   between two steps                              a smaller doomed object, and the lock `disposing` of a dead thread
+//   in the last step: object out of the list,      committed: whoever finishes the section does the other half
+//     its block given back
+//
+//  Who takes `disposing` after a death begins again with the first of the doomed. Keepers do, after each death.
+
+#include "shoal/shm/dispose.h"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "shoal/shm/dispose_parts.h"
+#include "shoal/shm/layout_tree.h"
+#include "shoal/shm/ledger.h"
+#include "shoal/shm/object.h"
+#include "shoal/shm/type_table.h"
+#include "shoal/sync/robust_lock.h"
+#include "shoal/sync/status.h"
+
+namespace shoal::shm_internal {
+namespace {
+
+// The one table of types that own something. A name that is not in it owns nothing.
+constexpr ContainerRow kContainers[] = {
+    {"Mutex", &InnerPart},   //
+    {"RwLock", &InnerPart},  //
+    {"Value", &InnerPart},   //
+    {"Shared", &HandlePart},
+};
+
+const ContainerRow* RowOf(std::string_view name) {
+  for (const ContainerRow& row : kContainers) {
+    if (row.name == name) return &row;
+  }
+  return nullptr;
+}
+
+// Whether anything in it owns something. A struct around it is known to, as it is asked about already.
+bool Owns(const Layout& layout) {
+  if (layout.kind == Layout::Kind::kNamed) {
+    const ContainerRow* const row = RowOf(layout.name);
+    if (row == nullptr) return false;
+    if (row->part != &InnerPart) return true;
+  }
+  for (const Layout& part : layout.parts) {
+    if (part.kind == Layout::Kind::kOuter || Owns(part)) return true;
+  }
+  return false;
+}
+
+class Walk {
+ public:
+  explicit Walk(SideSection& section) : section_(section) {}
+
+  // Empties the object at `object`.
+  absl::Status Empty(const Layout& layout, std::byte* object) {
+    places_.Add(layout, object, 1);
+    while (!places_.empty()) {
+      SHOAL_RETURN_IF_ERROR(Visit(places_.Next()));
+      if (section_->mark() > kEnough) section_.CommitAndGoOn();
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  static constexpr size_t kEnough = size_t{12} << 10;  // so that the journal need not grow
+
+  absl::Status Visit(const Place& place) {
+    const Layout& type = Resolved(*place.layout);
+    const size_t bytes = SizeOf(type);
+    if (bytes == 0 || !section_->Covers(place.at, bytes)) return DamagedContainer();
+    // Links that lead round in circles have more places than there are bytes.
+    if (++visits_ > section_->attachment().size_bytes()) return DamagedContainer();
+    switch (type.kind) {
+      case Layout::Kind::kScalar:
+      case Layout::Kind::kOuter:
+        return absl::OkStatus();
+      case Layout::Kind::kArray:
+        if (Owns(type.parts[0])) places_.Add(type.parts[0], place.at, type.number);
+        return absl::OkStatus();
+      case Layout::Kind::kStruct:
+        for (size_t i = 0; i < type.parts.size(); ++i) {
+          const Layout& field = type.parts[i];
+          if (field.kind == Layout::Kind::kOuter || Owns(field)) places_.Add(field, place.at + type.offsets[i], 1);
+        }
+        return absl::OkStatus();
+      case Layout::Kind::kNamed:
+        break;
+    }
+    const ContainerRow* const row = RowOf(type.name);
+    return row == nullptr ? absl::OkStatus() : row->part(*section_, type, place, places_);
+  }
+
+  SideSection& section_;
+  Places places_;
+  size_t visits_ = 0;
+};
+
+// The object is out of its list, and its block given back.
+absl::Status Remove(Section& section, uint64_t offset) {
+  SHOAL_RETURN_IF_ERROR(section.Free(offset));
+  return section.Defer(Reference::kDestroyed, offset, 0);
+}
+
+absl::Status DestroyOne(const std::shared_ptr<Attachment>& attachment, uint64_t offset) {
+  ObjectHeader* const object = ObjectAtOrNull(*attachment, offset, ObjectHeader::kDoomed);
+  if (object == nullptr) return DamagedContainer();
+  SHOAL_ASSIGN_OR_RETURN(SideSection section, SideSection::Open(attachment));
+  const auto code = CodeOf(*attachment, OpenLedger::Get(object->type));
+  const auto layout = code.ok() ? ParseLayout(*code) : nullptr;
+  if (layout != nullptr && Owns(*layout)) {
+    const absl::Status emptied = Walk(section).Empty(*layout, ObjectOf(*object));
+    // What is damaged is left where it is; the object goes all the same.
+    if (!emptied.ok() && !absl::IsDataLoss(emptied)) return emptied;
+    section.CommitAndGoOn();
+  }
+  SHOAL_RETURN_IF_ERROR(Remove(*section, offset));
+  section.Commit();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<uint64_t> FirstDoomed(const Attachment& attachment) {
+  SHOAL_ASSIGN_OR_RETURN(const OpenLedger ledger, OpenLedger::Of(attachment));
+  return OpenLedger::Get(attachment.header().ledger.doomed);
+}
+
+}  // namespace
+
+void DestroyDoomed(const std::shared_ptr<Attachment>& attachment) {
+  sync_internal::Thread& self = sync_internal::ThisThread();
+  Ledger& ledger = attachment->header().ledger;
+  // Looked at again after the lock is free: who adds one while we are at it leaves it to us.
+  while (OpenLedger::Get(ledger.doomed) != 0) {
+    bool owner_died = false;  // the list says what is left
+    if (!sync_internal::Acquire(self, ledger.disposing, sync_internal::Deadline::Passed(), &owner_died).ok()) return;
+    absl::Status status;
+    while (status.ok()) {
+      const absl::StatusOr<uint64_t> first = FirstDoomed(*attachment);
+      if (!first.ok() || *first == 0) break;
+      status = DestroyOne(attachment, *first);
+    }
+    sync_internal::Release(self, ledger.disposing);
+    if (!status.ok()) return;
+  }
+}
+
+void DestroyDoomedAfter(Section& closed) {
+  // A copy: what follows may be the segment's end.
+  const std::shared_ptr<Attachment> attachment = closed.shared_attachment();
+  DestroyDoomed(attachment);
+}
+
+}  // namespace shoal::shm_internal

@@ -1,0 +1,24 @@
+#ifndef SHOAL_SHM_DISPOSE_H_
+#define SHOAL_SHM_DISPOSE_H_
+
+#include <memory>
+
+#include "shoal/shm/attachment.h"
+#include "shoal/shm/section.h"
+
+// The end of objects that nobody holds any more: by their layout, so that a process that has never heard of their type can do it.
+
+namespace shoal::shm_internal {
+
+// Destroys the objects in the segment's list of the doomed, and those that nobody holds after that, unless somebody else is at it.
+//
+// Crash safety:  in steps, each a section without locks; what a dead thread has left of an object the next caller destroys.
+// Blocking:      never for another process. It stops where memory for a journal is lacking; the rest waits for the next call.
+void DestroyDoomed(const std::shared_ptr<Attachment>& attachment);
+
+// The same, for a section that has dropped references (Section::After).
+void DestroyDoomedAfter(Section& closed);
+
+}  // namespace shoal::shm_internal
+
+#endif  // SHOAL_SHM_DISPOSE_H_

@@ -1,0 +1,65 @@
+#ifndef SHOAL_SHM_HOLDS_H_
+#define SHOAL_SHM_HOLDS_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shoal/shm/attachment.h"
+#include "shoal/shm/participants.h"
+#include "shoal/shm/type_table.h"
+
+namespace shoal::shm_internal {
+
+class Holds;
+
+// An object that this process holds, however many handles it has; it keeps the segment mapped. For the other processes it is one bit.
+struct Hold {
+  std::atomic<uint64_t> handles;  // of this process; the last goes under the mutex of `holds`
+  std::byte* object;
+  uint64_t offset;  // of its header
+  const TypeDescription* type;
+  int participant_slot;  // of this process
+  uint32_t epoch;        // of the process: in a forked child it is dead
+  Holds* holds;
+  std::shared_ptr<Attachment> attachment;
+};
+
+// The objects of one segment that this process holds.
+//
+// Thread safety:  all calls may run concurrently.
+// Crash safety:   a bit in the object's header stands for all of them; whoever reaps this process clears it (references.h).
+class Holds final {
+ public:
+  // One handle more to the object at `offset`, which is a `type`. REQUIRES: somebody holds it meanwhile.
+  // DataLoss: there is no such object. FailedPrecondition: it is of another type. And the errors of a lock.
+  absl::StatusOr<Hold*> Take(const std::shared_ptr<Attachment>& attachment, ParticipantId self, uint64_t offset,
+                             const TypeDescription& type);
+  // The same for an object that this process has just made: its bit is set.
+  Hold* Adopt(const std::shared_ptr<Attachment>& attachment, ParticipantId self, uint64_t offset, const TypeDescription& type);
+
+  static void Copy(Hold& hold) {
+    hold.handles.fetch_add(1, std::memory_order_relaxed);  // relaxed: its copier has one, so it does not end meanwhile
+  }
+  // One handle less. Returns the segment if that was the last: the object may be doomed.
+  static std::shared_ptr<Attachment> Drop(Hold& hold);
+
+  // What type the object at `offset` is a record of; whether it is `type`. Errors as Take.
+  static absl::Status CheckType(const Attachment& attachment, uint64_t offset, const TypeDescription& type);
+
+ private:
+  Hold* Enter(const std::shared_ptr<Attachment>& attachment, uint64_t offset, const TypeDescription& type,
+              int participant_slot);
+
+  std::mutex mutex_;
+  std::unordered_map<uint64_t, Hold*> holds_;  // not deleted with it: in a forked child handles name them still
+};
+
+}  // namespace shoal::shm_internal
+
+#endif  // SHOAL_SHM_HOLDS_H_

@@ -1,0 +1,233 @@
+#include "shoal/shm/shared.h"
+
+#include <array>
+#include <atomic>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "gtest/gtest.h"
+#include "shoal/shm/mutex.h"
+#include "shoal/shm/segment.h"
+
+namespace shoal {
+namespace {
+
+struct Account {
+  int64_t balance = 0;
+  int64_t transfers = 0;
+};
+using SharedAccount = Shared<Mutex<Account>>;
+
+struct Pair {
+  SharedAccount left;
+  SharedAccount right;
+};
+
+// Many handles, which name objects that have handles.
+struct Many {
+  std::array<Shared<Mutex<Pair>>, 200> pairs;
+};
+
+Segment NewSegment() { return Segment::Create({.limit_bytes = size_t{4} << 20}).value(); }
+
+// What is in use, when the thread has done once what each thread does once and the types are known.
+size_t Baseline(const Segment& segment) {
+  static_cast<void>(segment.New<Mutex<Account>>().value()->Lock().value());
+  static_cast<void>(segment.New<Mutex<Pair>>().value());
+  static_cast<void>(segment.New<Mutex<Many>>().value());
+  return segment.used_bytes();
+}
+
+TEST(SharedTest, TheLastHandleGivesTheMemoryBack) {
+  const Segment segment = NewSegment();
+  const size_t baseline = Baseline(segment);
+  auto account = segment.New<Mutex<Account>>(5, 6);
+  ASSERT_TRUE(account.ok()) << account.status();
+  EXPECT_EQ((*account)->Lock().value()->balance, 5);
+  EXPECT_GT(segment.used_bytes(), baseline);
+  SharedAccount another = *account;
+  EXPECT_TRUE(another == *account);
+  account->Reset();
+  EXPECT_FALSE(*account);
+  EXPECT_GT(segment.used_bytes(), baseline);
+  SharedAccount moved = std::move(another);
+  EXPECT_FALSE(another);  // NOLINT: what it is then is promised
+  EXPECT_EQ(moved->Lock().value()->transfers, 6);
+  moved = SharedAccount();
+  EXPECT_EQ(segment.used_bytes(), baseline);
+}
+
+TEST(SharedTest, AHandleKeepsTheSegmentMapped) {
+  SharedAccount account = NewSegment().New<Mutex<Account>>(7, 0).value();
+  EXPECT_EQ(account->Lock().value()->balance, 7);
+}
+
+TEST(SharedTest, AStoredHandleKeepsItsObject) {
+  const Segment segment = NewSegment();
+  const size_t baseline = Baseline(segment);
+  Shared<Mutex<Pair>> pair = segment.New<Mutex<Pair>>().value();
+  const size_t with_pair = segment.used_bytes();
+  {
+    SharedAccount account = segment.New<Mutex<Account>>(1, 2).value();
+    auto guard = pair->Lock().value();
+    ASSERT_TRUE(guard->left.Assign(account).ok());
+    guard->right = guard->left;
+    EXPECT_TRUE(guard->right == account);
+  }
+  EXPECT_GT(segment.used_bytes(), with_pair);
+  SharedAccount copy = pair->Lock().value()->left;
+  EXPECT_EQ(copy->Lock().value()->balance, 1);
+  copy.Reset();
+  pair->Lock().value()->left.Reset();
+  EXPECT_GT(segment.used_bytes(), with_pair);
+  pair->Lock().value()->right.Reset();
+  EXPECT_EQ(segment.used_bytes(), with_pair);
+  pair.Reset();
+  EXPECT_EQ(segment.used_bytes(), baseline);
+}
+
+TEST(SharedTest, ARolledBackSectionHasNeitherStoredNorDropped) {
+  const Segment segment = NewSegment();
+  const size_t baseline = Baseline(segment);
+  Shared<Mutex<Pair>> pair = segment.New<Mutex<Pair>>().value();
+  SharedAccount first = segment.New<Mutex<Account>>(1, 0).value();
+  SharedAccount second = segment.New<Mutex<Account>>(2, 0).value();
+  pair->Lock().value()->left = first;
+  {
+    auto guard = pair->Lock().value();
+    guard->left = second;
+    guard->right = second;
+    guard->left.Reset();
+    guard.Rollback();
+    EXPECT_TRUE(guard->left == first);
+    EXPECT_FALSE(guard->right);
+  }
+  const size_t before = segment.used_bytes();
+  second.Reset();
+  const size_t without_second = segment.used_bytes();
+  EXPECT_LT(without_second, before);
+  first.Reset();
+  EXPECT_EQ(segment.used_bytes(), without_second);  // it is stored
+  SharedAccount again = pair->Lock().value()->left;
+  EXPECT_EQ(again->Lock().value()->balance, 1);
+  again.Reset();
+  pair.Reset();
+  EXPECT_EQ(segment.used_bytes(), baseline);
+}
+
+TEST(SharedTest, AnObjectThatIsOnlyInARolledBackSectionIsDestroyed) {
+  const Segment segment = NewSegment();
+  Shared<Mutex<Pair>> pair = segment.New<Mutex<Pair>>().value();
+  static_cast<void>(Baseline(segment));
+  const size_t before = segment.used_bytes();
+  {
+    auto guard = pair->Lock().value();
+    guard->left = segment.New<Mutex<Account>>(3, 0).value();  // made inside a section, beside it
+    EXPECT_GT(segment.used_bytes(), before);
+    guard.Rollback();
+  }
+  EXPECT_EQ(segment.used_bytes(), before);
+}
+
+TEST(SharedTest, WhatAnObjectAloneHeldGoesWithIt) {
+  const Segment segment = NewSegment();
+  const size_t baseline = Baseline(segment);
+  Shared<Mutex<Many>> many = segment.New<Mutex<Many>>().value();
+  for (int round = 0; round < 5; ++round) {
+    auto guard = many->Lock().value();
+    for (auto& pair : guard->pairs) {
+      Shared<Mutex<Pair>> made = segment.New<Mutex<Pair>>().value();
+      pair = made;
+      // In the section that is open, another object may not be locked: it gets its account when it is made alone.
+    }
+  }
+  Shared<Mutex<Pair>> one = many->Lock().value()->pairs[7];
+  one->Lock().value()->left = segment.New<Mutex<Account>>(1, 1).value();
+  SharedAccount account = one->Lock().value()->left;
+  one.Reset();
+  many.Reset();
+  EXPECT_EQ(account->Lock().value()->balance, 1);
+  account.Reset();
+  EXPECT_EQ(segment.used_bytes(), baseline);
+}
+
+TEST(SharedTest, ItIsStoredOnlyInItsOwnSegmentAndInsideASection) {
+  const Segment segment = NewSegment();
+  const Segment other = NewSegment();
+  Shared<Mutex<Pair>> pair = segment.New<Mutex<Pair>>().value();
+  SharedAccount foreign = other.New<Mutex<Account>>().value();
+  SharedAccount own = segment.New<Mutex<Account>>().value();
+  auto guard = pair->Lock().value();
+  EXPECT_TRUE(absl::IsFailedPrecondition(guard->left.Assign(foreign)));
+  ASSERT_TRUE(guard->left.Assign(own).ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(guard->left.Assign(foreign)));
+  EXPECT_TRUE(guard->left == own);
+  Pair& root = *guard;
+  guard.Release();
+  EXPECT_TRUE(absl::IsFailedPrecondition(root.left.Assign(own)));
+  EXPECT_TRUE(root.left == own);
+}
+
+TEST(SharedTest, AnArrayOfConcurrentObjectsIsOne) {
+  const Segment segment = NewSegment();
+  auto all = segment.New<std::array<Mutex<Account>, 3>>();
+  ASSERT_TRUE(all.ok()) << all.status();
+  (**all)[2].Lock().value()->balance = 9;
+  EXPECT_EQ((**all)[2].Lock().value()->balance, 9);
+}
+
+TEST(SharedTest, AFullSegmentIsAStatus) {
+  const Segment segment = Segment::Create({.limit_bytes = size_t{256} << 10}).value();
+  const size_t baseline = Baseline(segment);
+  std::vector<SharedAccount> all;
+  absl::Status status;
+  while (status.ok()) {
+    auto account = segment.New<Mutex<Account>>();
+    status = account.status();
+    if (account.ok()) all.push_back(*std::move(account));
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_GT(all.size(), 500u);
+  all.clear();
+  EXPECT_EQ(segment.used_bytes(), baseline);
+}
+
+// Property: whatever threads copy, store and drop at once, an object is there while somebody holds it, and gone afterwards.
+TEST(SharedTest, ThreadsCopyStoreAndDropAtOnce) {
+  for (const int threads : {1, 4}) {
+    const Segment segment = NewSegment();
+    static_cast<void>(Baseline(segment));
+    Shared<Mutex<Pair>> pair = segment.New<Mutex<Pair>>().value();
+    const size_t with_pair = segment.used_bytes();
+    std::vector<std::thread> all;
+    for (int i = 0; i < threads; ++i) {
+      all.emplace_back([&, i] {
+        for (int64_t round = 0; round < 300; ++round) {
+          SharedAccount mine = segment.New<Mutex<Account>>(round, round).value();
+          {
+            auto guard = pair->Lock().value();
+            if ((round + i) % 3 == 0) guard->left = guard->right;
+            guard->right = mine;
+            if (round % 7 == 0) guard.Rollback();
+          }
+          const SharedAccount seen = pair->Lock().value()->left;
+          if (!seen) continue;
+          const Account account = *seen->Lock().value();
+          if (account.balance != account.transfers) ADD_FAILURE() << account.balance << " " << account.transfers;
+        }
+      });
+    }
+    for (std::thread& thread : all) thread.join();
+    {
+      auto guard = pair->Lock().value();
+      guard->left.Reset();
+      guard->right.Reset();
+    }
+    EXPECT_EQ(segment.used_bytes(), with_pair);
+  }
+}
+
+}  // namespace
+}  // namespace shoal
