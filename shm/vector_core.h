@@ -1,0 +1,127 @@
+#ifndef SHOAL_SHM_VECTOR_CORE_H_
+#define SHOAL_SHM_VECTOR_CORE_H_
+
+#include <algorithm>
+#include <boost/interprocess/offset_ptr.hpp>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "shoal/shm/attachment.h"
+#include "shoal/shm/section.h"
+
+// What Vector, String and Box are made of: a header that names a block of elements of one size, and knows of no type. What has to
+// be saved when is told in vector_core.cc.
+
+namespace shoal::shm_internal {
+
+struct ElementShape {
+  size_t bytes;
+  size_t alignment;
+};
+
+// What is read from shared memory is read once: the compiler must not read it again after it has been checked.
+template <class Word>
+inline Word Once(Word value) {
+  asm("" : "+r"(value));
+  return value;
+}
+
+// What a header says.
+struct VectorExtent {
+  std::byte* elements = nullptr;  // null if the capacity is 0
+  size_t size = 0;
+  size_t capacity = 0;
+};
+
+// A header that is about to change, in the open section.
+struct VectorChange : VectorExtent {
+  Section* section = nullptr;
+  size_t kept = 0;  // elements [0, kept) of the block are the last commit's: saved before they change
+};
+
+// A new block, which no header names yet.
+struct VectorRoom {
+  std::byte* elements = nullptr;
+  size_t capacity = 0;
+};
+
+// All zero is an empty one.
+struct VectorCore {
+  boost::interprocess::offset_ptr<std::byte> elements;  // means nothing while the capacity is 0
+  uint64_t size = 0;
+  uint64_t capacity = 0;
+  uint64_t saved_in = 0;  // number of the section that has saved this header, or made it
+  uint64_t kept = 0;      // in that section: VectorChange::kept
+
+  static constexpr size_t kMaxBytes = size_t{1} << 40;  // of a segment
+
+  // Reads the header; false: it makes no sense. `covers(address, bytes)` tells whether these are the segment's heap's.
+  template <class Covers>
+  bool Read(ElementShape shape, Covers covers, VectorExtent& extent) const {
+    extent.capacity = Once(capacity);
+    extent.size = Once(size);
+    if (__builtin_expect(extent.size > extent.capacity, 0)) return false;
+    if (extent.capacity == 0) return true;
+    extent.elements = Once(elements.get());
+    return extent.capacity <= kMaxBytes / shape.bytes &&
+           reinterpret_cast<uintptr_t>(extent.elements) % shape.alignment == 0 &&
+           covers(extent.elements, extent.capacity * shape.bytes);
+  }
+  bool ReadIn(const Section& section, ElementShape shape, VectorExtent& extent) const {
+    return Read(
+        shape, [&](const void* at, size_t bytes) { return section.Covers(at, bytes); }, extent);
+  }
+  // The same for whoever has no section open. FailedPrecondition: not in a segment. DataLoss.
+  absl::Status ReadAnywhere(ElementShape shape, VectorExtent& extent) const;
+  absl::Status ReadIn(const Attachment& attachment, ElementShape shape, VectorExtent& extent) const;
+
+  // Begins to change it: finds the thread's open section and saves the header, once.
+  // FailedPrecondition: no section is open here. DataLoss. ResourceExhausted.
+  absl::Status Begin(ElementShape shape, VectorChange& change) {
+    Section* const section = OpenSectionOrNull(this, sizeof(*this));
+    if (__builtin_expect(section == nullptr, 0)) return NoOpenSection(this);
+    change.section = section;
+    if (__builtin_expect(!ReadIn(*section, shape, change), 0)) return Nonsense();
+    if (__builtin_expect(saved_in != section->number(), 0)) return SaveHeader(change);
+    change.kept = std::min(Once(kept), change.capacity);
+    return absl::OkStatus();
+  }
+
+  // Saves the elements from `index` on, as far as they are the last commit's; none of them needs it again.
+  absl::Status SaveFrom(ElementShape shape, VectorChange& change, size_t index);
+
+  // Takes a block for at least `needed` elements and twice as many as there is room for now, if that much is there, and gives the
+  // present one up. ResourceExhausted: nothing is taken or given up. Then the caller fills the room, and Moves in; or cancels.
+  static absl::Status MakeRoom(ElementShape shape, const VectorChange& change, size_t needed, VectorRoom& room);
+  void MoveTo(const VectorRoom& room, size_t new_size) {
+    elements = room.elements;
+    capacity = room.capacity;
+    kept = 0;
+    size = new_size;
+  }
+
+  // It is made, by this section, where nothing needs saving.
+  static void Make(Section& section, VectorCore* where) {
+    new (static_cast<void*>(where)) VectorCore;
+    where->saved_in = section.number();
+  }
+  static void Relocate(Section& section, VectorCore* from, VectorCore* to);
+  // REQUIRES: both Begun.
+  static void Swap(VectorCore& left, VectorCore& right);
+
+  absl::Status Nonsense() const;
+
+ private:
+  absl::Status SaveHeader(VectorChange& change);
+};
+static_assert(sizeof(VectorCore) == 40 && alignof(VectorCore) == 8, "part of the shared layout");
+
+// Ends the process: an index that this program computed is wrong.
+[[noreturn]] void IndexOutOfRange(size_t index, size_t size);
+
+absl::Status OutOfRange(size_t index, size_t size);
+
+}  // namespace shoal::shm_internal
+
+#endif  // SHOAL_SHM_VECTOR_CORE_H_
