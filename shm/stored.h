@@ -139,13 +139,13 @@ absl::Status Construct(Section& section, T* where, Args&&... args) {
     if (__builtin_expect(!status.ok(), 0)) section.CancelSince(mark);
     return status;
   } else {
+    constexpr bool copied = (std::same_as<std::remove_cvref_t<Args>, T> || ...);
     static_assert(StoredStruct<T>, "an array of containers or handles is built empty, and filled then");
-    if constexpr (StoredStruct<T>) {
+    static_assert(!copied,
+                  "a struct with containers or handles is not copied: give one argument for each of its first fields, or "
+                  "build it empty and fill it");
+    if constexpr (StoredStruct<T> && !copied) {
       static_assert(sizeof...(Args) <= kStruct<T>.count, "more arguments than the struct has fields");
-      static_assert(
-          !(std::same_as<std::remove_cvref_t<Args>, T> || ...),
-          "a struct with containers or handles is not copied: give one argument for each of its fields, or build it "
-          "empty and fill it");
       const size_t mark = section.mark();
       ::new (static_cast<void*>(where)) T{};
       ConstructOwners(section, *where);
@@ -153,6 +153,8 @@ absl::Status Construct(Section& section, T* where, Args&&... args) {
           ConstructFields(section, *where, std::index_sequence_for<Args...>(), std::forward<Args>(args)...);
       if (__builtin_expect(!status.ok(), 0)) section.CancelSince(mark);
       return status;
+    } else {
+      return absl::OkStatus();
     }
   }
 }

@@ -1,5 +1,7 @@
 #include "shoal/shm/string.h"
 
+#include <array>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -69,7 +71,8 @@ TEST(StringTest, ARollbackTakesEveryChangeBack) {
       [](String& s) { return s.Resize(3); },
       [](String& s) { return s.Resize(300); },
       [](String& s) {
-        for (char& c : *s.EditAll()) c = '?';
+        const std::span<char> all = *s.EditAll();
+        for (char& c : all) c = '?';
         return absl::OkStatus();
       },
   });

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstring>
 #include <numeric>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -77,7 +78,8 @@ TEST(VectorTest, EveryKindOfChange) {
                     SHOAL_RETURN_IF_ERROR(v.PopBack());
                     SHOAL_RETURN_IF_ERROR(v.Set(0, 7));
                     **v.Edit(1) += 1;
-                    for (int& value : *v.EditAll()) value *= 10;
+                    const std::span<int> all = *v.EditAll();
+                    for (int& value : all) value *= 10;
                     EXPECT_THAT(Contents(v), ElementsAre(70, 40, 40));
                     SHOAL_RETURN_IF_ERROR(v.Append(std::vector<int>{1, 2}));
                     SHOAL_RETURN_IF_ERROR(v.Resize(7));
@@ -108,7 +110,8 @@ TEST(VectorTest, ARollbackTakesEveryChangeBack) {
       [](Vector<int>& v) { return v.Resize(500); },
       [](Vector<int>& v) { return v.ShrinkToFit(); },
       [](Vector<int>& v) {
-        for (int& value : *v.EditAll()) value = 9;
+        const std::span<int> all = *v.EditAll();
+        for (int& value : all) value = 9;
         return absl::OkStatus();
       },
       [](Vector<int>& v) {  // a place that is left, and taken again

@@ -169,4 +169,32 @@ wrong "an Atomic of a struct" "#include \"shoal/shm/atomic.h\"
   struct Order { int number; };
   using Wrong = decltype(shoal::Atomic<Order>::kDefaultOrder);" 'an Atomic holds a number, a bool or an enum'
 
+readonly containers='#include "shoal/shm/vector.h"
+#include "shoal/shm/string.h"
+#include "shoal/shm/box.h"
+#include "shoal/shm/deque.h"
+  struct Order { int number; shoal::String item; shoal::Vector<shoal::Box<Order>> parts; };'
+right "containers in containers" "${containers}
+  absl::Status Use(shoal::Deque<Order>& orders) { return orders.PushBack(5, \"herring\"); }
+  static_assert(shoal::Guardable<shoal::Vector<Order>>);"
+wrong "moving a container out of a guard" "${containers}
+  void Use(shoal::Vector<int>& items) { shoal::Vector<int> mine = std::move(items); }" 'deleted'
+wrong "copying a container" "${containers}
+  void Use(const Order& order) { Order mine = order; }" 'deleted'
+wrong "assigning a container" "${containers}
+  void Use(shoal::String& left, shoal::String& right) { left = right; }" 'deleted'
+wrong "writing without saving" "${containers}
+  void Use(shoal::Vector<int>& items) { items[0] = 5; }" 'read-only\|const'
+wrong "a Vector that nobody locks" "${containers}
+  constexpr bool checked = shoal::CheckConcurrent<shoal::Vector<int>>();" \
+  'a container would be changed by several processes without a lock'
+wrong "a Vector of pointers" "${containers}
+  void Use() { shoal::Vector<char*> items; }" 'a pointer means nothing in another process'
+wrong "a Vector of locks" "${containers}
+#include \"shoal/shm/atomic.h\"
+  void Use() { shoal::Vector<shoal::Atomic<int>> items; }" 'a Mutex must not guard another lock, Mutex or Atomic by value'
+wrong "copying a struct with containers into a Vector" "${containers}
+  absl::Status Use(shoal::Vector<Order>& orders, const Order& order) { return orders.PushBack(order); }" \
+  'a struct with containers or handles is not copied'
+
 exit "${failures}"

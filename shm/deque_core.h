@@ -1,0 +1,106 @@
+#ifndef SHOAL_SHM_DEQUE_CORE_H_
+#define SHOAL_SHM_DEQUE_CORE_H_
+
+#include <algorithm>
+#include <boost/interprocess/offset_ptr.hpp>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "shoal/shm/attachment.h"
+#include "shoal/shm/section.h"
+#include "shoal/shm/vector_core.h"
+
+// A Deque's header: a block of places for elements of one size, used as a ring. Knows no types.
+
+namespace shoal::shm_internal {
+
+struct DequeExtent : VectorExtent {
+  size_t first = 0;  // place of the first element
+
+  // Place of the element at `index`. REQUIRES: index <= capacity.
+  size_t PlaceOf(size_t index) const {
+    const size_t place = first + index;
+    return place >= capacity ? place - capacity : place;
+  }
+};
+
+struct DequeChange : DequeExtent {
+  Section* section = nullptr;
+  size_t kept_first = 0;  // `kept` places from this one on hold what the last commit left: saved before they change
+  size_t kept = 0;
+
+  bool MustSave(size_t place) const {
+    return (place >= kept_first ? place - kept_first : place + capacity - kept_first) < kept;
+  }
+};
+
+// All zero is an empty one.
+struct DequeCore {
+  boost::interprocess::offset_ptr<std::byte> elements;  // means nothing while the capacity is 0
+  uint64_t size = 0;
+  uint64_t capacity = 0;
+  uint64_t first = 0;
+  uint64_t saved_in = 0;  // as in VectorCore
+  uint64_t kept_first = 0;
+  uint64_t kept = 0;
+
+  template <class Covers>
+  bool Read(ElementShape shape, Covers covers, DequeExtent& extent) const {
+    extent.capacity = Once(capacity);
+    extent.size = Once(size);
+    if (__builtin_expect(extent.size > extent.capacity, 0)) return false;
+    if (extent.capacity == 0) return true;
+    extent.first = Once(first);
+    extent.elements = Once(elements.get());
+    return extent.first < extent.capacity && extent.capacity <= VectorCore::kMaxBytes / shape.bytes &&
+           reinterpret_cast<uintptr_t>(extent.elements) % shape.alignment == 0 &&
+           covers(extent.elements, extent.capacity * shape.bytes);
+  }
+  bool ReadIn(const Section& section, ElementShape shape, DequeExtent& extent) const {
+    return Read(
+        shape, [&](const void* at, size_t bytes) { return section.Covers(at, bytes); }, extent);
+  }
+  absl::Status ReadIn(const Attachment& attachment, ElementShape shape, DequeExtent& extent) const;
+  absl::Status ReadAnywhere(ElementShape shape, DequeExtent& extent) const;
+
+  // As VectorCore's.
+  absl::Status Begin(ElementShape shape, DequeChange& change) {
+    Section* const section = OpenSectionOrNull(this, sizeof(*this));
+    if (__builtin_expect(section == nullptr, 0)) return NoOpenSection(this);
+    change.section = section;
+    if (__builtin_expect(!ReadIn(*section, shape, change), 0)) return Nonsense();
+    if (__builtin_expect(saved_in != section->number(), 0)) return SaveHeader(change);
+    change.kept = std::min(Once(kept), change.capacity);
+    change.kept_first = change.capacity == 0 ? 0 : Once(kept_first) % change.capacity;
+    return absl::OkStatus();
+  }
+
+  static absl::Status MakeRoom(ElementShape shape, const DequeChange& change, size_t needed, VectorRoom& room);
+  void MoveTo(const VectorRoom& room, size_t new_first, size_t new_size) {
+    elements = room.elements;
+    capacity = room.capacity;
+    first = new_first;
+    kept_first = 0;
+    kept = 0;
+    size = new_size;
+  }
+
+  static void Make(Section& section, DequeCore* where) {
+    new (static_cast<void*>(where)) DequeCore;
+    where->saved_in = section.number();
+  }
+  static void Relocate(Section& section, DequeCore* from, DequeCore* to);
+  // REQUIRES: both Begun.
+  static void Swap(DequeCore& left, DequeCore& right);
+
+  absl::Status Nonsense() const;
+
+ private:
+  absl::Status SaveHeader(DequeChange& change);
+};
+static_assert(sizeof(DequeCore) == 56 && alignof(DequeCore) == 8, "part of the shared layout");
+
+}  // namespace shoal::shm_internal
+
+#endif  // SHOAL_SHM_DEQUE_CORE_H_
