@@ -7,10 +7,14 @@
 #include "shoal/process/cpu_count.h"       // IWYU pragma: export
 #include "shoal/process/process.h"         // IWYU pragma: export
 #include "shoal/shm/atomic.h"              // IWYU pragma: export
+#include "shoal/shm/box.h"                 // IWYU pragma: export
+#include "shoal/shm/deque.h"               // IWYU pragma: export
 #include "shoal/shm/mutex.h"               // IWYU pragma: export
 #include "shoal/shm/segment.h"             // IWYU pragma: export
-#include "shoal/shm/shareable_sync.h"      // IWYU pragma: export
 #include "shoal/shm/shareable.h"           // IWYU pragma: export
+#include "shoal/shm/shareable_sync.h"      // IWYU pragma: export
+#include "shoal/shm/string.h"              // IWYU pragma: export
+#include "shoal/shm/vector.h"              // IWYU pragma: export
 #include "shoal/sync/barrier.h"            // IWYU pragma: export
 #include "shoal/sync/bounded_semaphore.h"  // IWYU pragma: export
 #include "shoal/sync/condition.h"          // IWYU pragma: export

@@ -32,7 +32,7 @@ namespace shoal {
 template <class T>
 class Box final {
  public:
-  Box() { static_assert(CheckGuardable<T>()); }
+  Box() { [[maybe_unused]] constexpr bool checked = CheckGuardable<T>(); }
   Box(const Box&) = delete;
   Box& operator=(const Box&) = delete;
 

@@ -62,7 +62,7 @@ class Deque final {
     size_t index_ = 0;
   };
 
-  Deque() { static_assert(CheckGuardable<T>()); }
+  Deque() { [[maybe_unused]] constexpr bool checked = CheckGuardable<T>(); }
   Deque(const Deque&) = delete;
   Deque& operator=(const Deque&) = delete;
 

@@ -54,7 +54,7 @@ class Vector final {
   using value_type = T;
   using const_iterator = const T*;
 
-  Vector() { static_assert(CheckGuardable<T>()); }
+  Vector() { [[maybe_unused]] constexpr bool checked = CheckGuardable<T>(); }
   Vector(const Vector&) = delete;
   Vector& operator=(const Vector&) = delete;
 

@@ -178,9 +178,9 @@ right "containers in containers" "${containers}
   absl::Status Use(shoal::Deque<Order>& orders) { return orders.PushBack(5, \"herring\"); }
   static_assert(shoal::Guardable<shoal::Vector<Order>>);"
 wrong "moving a container out of a guard" "${containers}
-  void Use(shoal::Vector<int>& items) { shoal::Vector<int> mine = std::move(items); }" 'deleted'
+  size_t Use(shoal::Vector<int>& items) { shoal::Vector<int> mine = std::move(items); return mine.size(); }" 'deleted'
 wrong "copying a container" "${containers}
-  void Use(const Order& order) { Order mine = order; }" 'deleted'
+  size_t Use(shoal::Deque<int>& items) { shoal::Deque<int> mine = items; return mine.size(); }" 'deleted'
 wrong "assigning a container" "${containers}
   void Use(shoal::String& left, shoal::String& right) { left = right; }" 'deleted'
 wrong "writing without saving" "${containers}
