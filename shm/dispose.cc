@@ -39,7 +39,7 @@ constexpr ContainerRow kContainers[] = {
     {"Mutex", &InnerPart},   //
     {"RwLock", &InnerPart},  //
     {"Value", &InnerPart},   //
-    {"Shared", &HandlePart},
+    {"Shared", &HandlePart}, {"Vector", &VectorPart}, {"String", &VectorPart}, {"Box", &VectorPart}, {"Deque", &DequePart},
 };
 
 const ContainerRow* RowOf(std::string_view name) {
@@ -47,19 +47,6 @@ const ContainerRow* RowOf(std::string_view name) {
     if (row.name == name) return &row;
   }
   return nullptr;
-}
-
-// Whether anything in it owns something. A struct around it is known to, as it is asked about already.
-bool Owns(const Layout& layout) {
-  if (layout.kind == Layout::Kind::kNamed) {
-    const ContainerRow* const row = RowOf(layout.name);
-    if (row == nullptr) return false;
-    if (row->part != &InnerPart) return true;
-  }
-  for (const Layout& part : layout.parts) {
-    if (part.kind == Layout::Kind::kOuter || Owns(part)) return true;
-  }
-  return false;
 }
 
 class Walk {
@@ -139,6 +126,18 @@ absl::StatusOr<uint64_t> FirstDoomed(const Attachment& attachment) {
 }
 
 }  // namespace
+
+bool Owns(const Layout& layout) {
+  if (layout.kind == Layout::Kind::kNamed) {
+    const ContainerRow* const row = RowOf(layout.name);
+    if (row == nullptr) return false;
+    if (row->part != &InnerPart) return true;
+  }
+  for (const Layout& part : layout.parts) {
+    if (part.kind == Layout::Kind::kOuter || Owns(part)) return true;
+  }
+  return false;
+}
 
 void DestroyDoomed(const std::shared_ptr<Attachment>& attachment) {
   sync_internal::Thread& self = sync_internal::ThisThread();

@@ -57,6 +57,12 @@ struct ContainerRow {
   PartFunction part;
 };
 
+// Whether anything in an object of this type owns something. A struct around it is known to, as it is asked about already.
+bool Owns(const Layout& layout);
+
+// Vector, String and Box; Deque.
+absl::Status VectorPart(Section& section, const Layout& layout, const Place& place, Places& places);
+absl::Status DequePart(Section& section, const Layout& layout, const Place& place, Places& places);
 // What is guarded lies at offset 0, and is all there is.
 absl::Status InnerPart(Section& section, const Layout& layout, const Place& place, Places& places);
 // A handle.

@@ -1,0 +1,135 @@
+// Objects are destroyed by their layout, by whoever drops the last handle: everything that their containers own goes.
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "gtest/gtest.h"
+#include "shoal/shm/box.h"
+#include "shoal/shm/deque.h"
+#include "shoal/shm/mutex.h"
+#include "shoal/shm/segment.h"
+#include "shoal/shm/shared.h"
+#include "shoal/shm/string.h"
+#include "shoal/shm/vector.h"
+#include "shoal/sync/status.h"
+
+namespace shoal {
+namespace {
+
+using Counter = Mutex<int64_t>;
+
+struct Node {
+  int64_t value = 0;
+  String name;
+  Vector<Node> children;
+  Box<Node> twin;
+  Deque<Box<int>> boxes;
+  Shared<Counter> counter;
+};
+
+// Two levels of nodes below this one, each with something of everything.
+absl::Status Fill(Node& node, const Shared<Counter>& counter, int depth) {
+  SHOAL_RETURN_IF_ERROR(node.name.Assign("a node at depth " + std::to_string(depth)));
+  for (int i = 0; i < 5; ++i) {
+    SHOAL_RETURN_IF_ERROR(node.boxes.PushFront(i));
+    SHOAL_RETURN_IF_ERROR(node.boxes.PushBack());
+  }
+  node.counter = counter;
+  if (depth == 0) return absl::OkStatus();
+  for (int i = 0; i < 3; ++i) {
+    SHOAL_ASSIGN_OR_RETURN(Node* const child, node.children.EmplaceBack(i));
+    SHOAL_RETURN_IF_ERROR(Fill(*child, counter, depth - 1));
+  }
+  SHOAL_RETURN_IF_ERROR(node.twin.Set(7));
+  SHOAL_ASSIGN_OR_RETURN(Node* const twin, node.twin.Edit());
+  return Fill(*twin, counter, depth - 1);
+}
+
+TEST(DisposeTest, WhateverAnObjectsContainersOwnGoesWithIt) {
+  const Segment segment = Segment::Create({.limit_bytes = size_t{4} << 20}).value();
+  Shared<Counter> counter = segment.New<Counter>(5).value();
+  size_t baseline = 0;  // after the first round: the types, and the journals, which have grown
+  for (int round = 0; round < 3; ++round) {
+    Shared<Mutex<Node>> root = segment.New<Mutex<Node>>().value();
+    ASSERT_TRUE(root->With([&](Node& node) { return Fill(node, counter, 3); }).ok());
+    const size_t full = segment.used_bytes();
+    ASSERT_TRUE(root->With([&](const Node& node) {
+                      EXPECT_EQ(node.children[2].twin->children[1].name, "a node at depth 0");
+                      EXPECT_EQ(*node.children[2].boxes[0], 4);
+                      return absl::OkStatus();
+                    })
+                    .ok());
+    root.Reset();
+    if (round == 0) baseline = segment.used_bytes();
+    EXPECT_EQ(segment.used_bytes(), baseline);
+    EXPECT_GT(full, baseline + 85 * 100);
+    EXPECT_EQ(*counter->Lock().value(), 5);  // it lives: this process holds it
+  }
+  counter.Reset();  // the nodes hold it no more
+  EXPECT_LT(segment.used_bytes(), baseline);
+}
+
+TEST(DisposeTest, AnElementThatGoesDropsItsHandles) {
+  const Segment segment = Segment::Create({.limit_bytes = size_t{4} << 20}).value();
+  const auto root = segment.New<Mutex<Vector<Shared<Counter>>>>().value();
+  ASSERT_TRUE(root->With([&](Vector<Shared<Counter>>& all) -> absl::Status {
+                    for (int i = 0; i < 10; ++i) {
+                      SHOAL_ASSIGN_OR_RETURN(Shared<Counter> counter, segment.New<Counter>(i));
+                      SHOAL_RETURN_IF_ERROR(all.PushBack(counter));
+                    }
+                    return all.Insert(0, all[9]);
+                  })
+                  .ok());
+  const size_t full = segment.used_bytes();
+  EXPECT_EQ(root->With([](Vector<Shared<Counter>>& all) {
+                  all.Clear().IgnoreError();
+                  return absl::AbortedError("in vain");
+                })
+                .code(),
+            absl::StatusCode::kAborted);
+  EXPECT_EQ(segment.used_bytes(), full);
+  Shared<Counter> nine;
+  ASSERT_TRUE(root->With([&](Vector<Shared<Counter>>& all) -> absl::Status {
+                    nine = all[0];
+                    SHOAL_RETURN_IF_ERROR(all.Set(1, all[2]));
+                    SHOAL_RETURN_IF_ERROR(all.Erase(3, 7));
+                    return all.PopBack();
+                  })
+                  .ok());
+  EXPECT_LE(segment.used_bytes() + 8 * sizeof(Counter), full);
+  EXPECT_EQ(*nine->Lock().value(), 9);
+  ASSERT_TRUE(root->With([&](const Vector<Shared<Counter>>& all) {
+                    EXPECT_EQ(all.size(), 3u);
+                    EXPECT_EQ(all[0].get(), nine.get());
+                    EXPECT_EQ(all[1].get(), all[2].get());
+                    return absl::OkStatus();
+                  })
+                  .ok());
+}
+
+// Of an object whose links are damaged as much is given back as can be; the object itself goes.
+TEST(DisposeTest, ADamagedObjectGoesAllTheSame) {
+  const Segment segment = Segment::Create({.limit_bytes = size_t{4} << 20}).value();
+  const auto keeper = segment.New<Counter>(5).value();
+  for (size_t word = 0; word < 3; ++word) {
+    for (int bit = 0; bit < 64; ++bit) {
+      auto root = segment.New<Mutex<Vector<Vector<int>>>>().value();
+      uint64_t* words = nullptr;
+      ASSERT_TRUE(root->With([&](Vector<Vector<int>>& all) -> absl::Status {
+                        SHOAL_RETURN_IF_ERROR(all.PushBack(std::array{1, 2, 3}));
+                        words = reinterpret_cast<uint64_t*>(const_cast<Vector<int>*>(&all[0]));
+                        return absl::OkStatus();
+                      })
+                      .ok());
+      words[word] ^= uint64_t{1} << bit;
+      root.Reset();
+      if (segment.used_bytes() > size_t{3} << 20) return;  // what was damaged stays: the segment is nearly full
+    }
+  }
+  EXPECT_EQ(*keeper->Lock().value(), 5);
+}
+
+}  // namespace
+}  // namespace shoal
