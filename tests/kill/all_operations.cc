@@ -1,5 +1,6 @@
 #include "shoal/tests/kill/all_operations.h"
 
+#include "shoal/tests/kill/guard_operations.h"
 #include "shoal/tests/kill/heap_operations.h"
 #include "shoal/tests/kill/named_segment_operations.h"
 #include "shoal/tests/kill/plugin_operations.h"
@@ -15,6 +16,7 @@ constexpr OperationGroup kGroups[] = {
     {"heap", HeapOperations, HeapOperationsThatLeak},
     {"section", SectionOperations, SectionOperationsThatTear},
     {"object", ObjectOperations, ObjectOperationsThatLeak},
+    {"guard", GuardOperations, GuardOperationsThatHang},
     {"named segment", NamedSegmentOperations},
     {"plug-in", PluginOperations},
 };
