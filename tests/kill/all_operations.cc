@@ -2,6 +2,7 @@
 
 #include "shoal/tests/kill/heap_operations.h"
 #include "shoal/tests/kill/named_segment_operations.h"
+#include "shoal/tests/kill/map_operations.h"
 #include "shoal/tests/kill/section_operations.h"
 #include "shoal/tests/kill/sync_operations.h"
 
@@ -13,6 +14,7 @@ constexpr OperationGroup kGroups[] = {
     {"heap", HeapOperations, HeapOperationsThatLeak},
     {"section", SectionOperations, SectionOperationsThatTear},
     {"named segment", NamedSegmentOperations},
+    {"map", MapOperations, MapOperationsThatTear},
 };
 
 }  // namespace
