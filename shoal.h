@@ -9,11 +9,14 @@
 #include "shoal/shm/atomic.h"              // IWYU pragma: export
 #include "shoal/shm/box.h"                 // IWYU pragma: export
 #include "shoal/shm/deque.h"               // IWYU pragma: export
+#include "shoal/shm/hash_map.h"            // IWYU pragma: export
+#include "shoal/shm/hash_map_key.h"        // IWYU pragma: export
 #include "shoal/shm/mutex.h"               // IWYU pragma: export
 #include "shoal/shm/segment.h"             // IWYU pragma: export
 #include "shoal/shm/shareable.h"           // IWYU pragma: export
 #include "shoal/shm/shareable_sync.h"      // IWYU pragma: export
 #include "shoal/shm/string.h"              // IWYU pragma: export
+#include "shoal/shm/variant.h"             // IWYU pragma: export
 #include "shoal/shm/vector.h"              // IWYU pragma: export
 #include "shoal/sync/barrier.h"            // IWYU pragma: export
 #include "shoal/sync/bounded_semaphore.h"  // IWYU pragma: export

@@ -121,7 +121,7 @@ class HashMap final {
   template <class... Args>
   [[nodiscard]] absl::StatusOr<V*> FindOrInsert(KeyView key, Args&&... args);
 
-  // All values, to write to: `for (auto [key, value] : *map.EditAll())`. Saves the whole map.
+  // All values, to write to: `for (auto [key, value] : *all)`. Saves the whole map.
   [[nodiscard]] absl::StatusOr<Range<V>> EditAll();
 
   // Returns whether it was there.

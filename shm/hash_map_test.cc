@@ -182,7 +182,8 @@ TEST(HashMapTest, ARollbackBringsEverythingBack) {
       },
       [](Words& map) { ASSERT_TRUE(map.Reserve(1000).ok()); },
       [](Words& map) {
-        for (auto [key, value] : *map.EditAll()) ASSERT_TRUE(value.Assign("new").ok());
+        const auto all = map.EditAll();
+        for (auto [key, value] : *all) ASSERT_TRUE(value.Assign("new").ok());
       },
   };
   for (const Body body : bodies) {
@@ -436,7 +437,8 @@ TEST(HashMapTest, DamagedControlBytesEndNoSearchBadly) {
   for (const int control : {0xfe, 0xff, 0x80, 0x00, 0x11}) {
     EXPECT_EQ(world
                   .Change([&](Numbers& map) -> absl::Status {
-                    for (auto [key, value] : *map.EditAll()) value = 7;  // saves the table
+                    const auto all = map.EditAll();  // saves the table
+                    for (auto [key, value] : *all) value = 7;
                     const auto untyped =
                         shm_internal::UntypedHashMap::Read(shm_internal::this_thread_sections.open->attachment(),
                                                            reinterpret_cast<const shm_internal::HashMapCore&>(map));
