@@ -92,7 +92,7 @@ class Variant final {
   absl::Status IsNot(const char* wanted) const;
 
   VariantKind kind_ = VariantKind::kNull;
-  uint8_t reserved_[7] = {};
+  [[maybe_unused]] uint8_t reserved_[7] = {};
   uint64_t number_ = 0;  // of the kinds that have one
   String text_;          // of the others
 };
