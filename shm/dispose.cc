@@ -39,7 +39,8 @@ constexpr ContainerRow kContainers[] = {
     {"Mutex", &InnerPart},   //
     {"RwLock", &InnerPart},  //
     {"Value", &InnerPart},   //
-    {"Shared", &HandlePart}, {"Vector", &VectorPart}, {"String", &VectorPart}, {"Box", &VectorPart}, {"Deque", &DequePart},
+    {"Shared", &HandlePart}, {"Vector", &VectorPart},   {"String", &VectorPart},   {"Box", &VectorPart},
+    {"Deque", &DequePart},   {"HashMap", &HashMapPart}, {"Variant", &VariantPart},
 };
 
 const ContainerRow* RowOf(std::string_view name) {

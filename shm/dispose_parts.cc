@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "shoal/shm/deque_core.h"
+#include "shoal/shm/hash_map_core.h"
 #include "shoal/shm/stored_word.h"
 #include "shoal/shm/vector_core.h"
 #include "shoal/sync/status.h"
@@ -17,11 +18,14 @@ absl::Status DamagedContainer() {
 
 namespace {
 
+constexpr size_t kVariantTextAt = 16;
+
+bool MayOwn(const Layout& layout) { return layout.kind == Layout::Kind::kOuter || Owns(layout); }
+
 // Elements of a Vector, Box or Deque; a String's are bytes. Null: they own nothing.
 const Layout* OwningElement(const Layout& layout) {
   if (layout.parts.empty()) return nullptr;
-  const Layout& element = layout.parts[0];
-  return element.kind == Layout::Kind::kOuter || Owns(element) ? &element : nullptr;
+  return MayOwn(layout.parts[0]) ? &layout.parts[0] : nullptr;
 }
 
 ElementShape ShapeOf(const Layout& layout) {
@@ -69,6 +73,39 @@ absl::Status DequePart(Section& section, const Layout& layout, const Place& plac
   places.Add(*element, extent.elements + extent.first * shape.bytes, until_end);
   places.Add(*element, extent.elements, extent.size - until_end);
   return absl::OkStatus();
+}
+
+absl::Status HashMapPart(Section& section, const Layout& layout, const Place& place, Places& places) {
+  if (!Fits(layout, place, sizeof(HashMapCore)) || layout.parts.size() != 2) return DamagedContainer();
+  const auto map = UntypedHashMap::Read(section.attachment(), *reinterpret_cast<const HashMapCore*>(place.at));
+  if (!map.ok()) return DamagedContainer();
+  if (map->table.capacity == 0) return absl::OkStatus();
+  const SlotShape& shape = map->shape;
+  const Layout& key = layout.parts[0];
+  const Layout& value = layout.parts[1];
+  const size_t value_bytes = SizeOf(value);
+  if (SizeOf(key) > shape.value_offset || value_bytes > shape.bytes - shape.value_offset) return DamagedContainer();
+  const bool keys_own = MayOwn(key);
+  const bool values_own = MayOwn(value);
+  if (place.emptied || (!keys_own && !values_own)) return GiveUpBlock(section, place, sizeof(HashMapCore), map->block());
+  places.Return(place);
+  for (size_t i = 0; i < map->table.capacity; ++i) {
+    if (!map->IsFull(i)) continue;
+    if (keys_own) places.Add(key, map->Key(i), 1);
+    if (values_own) places.Add(value, map->Value(i), 1);
+  }
+  return absl::OkStatus();
+}
+
+// Its text is a String.
+absl::Status VariantPart(Section& section, const Layout& layout, const Place& place, Places&) {
+  if (!Fits(layout, place, kVariantTextAt + sizeof(VectorCore))) return DamagedContainer();
+  const Place text = {.layout = place.layout, .at = place.at + kVariantTextAt, .emptied = false};
+  VectorExtent extent;
+  if (!reinterpret_cast<const VectorCore*>(text.at)->ReadIn(section, {.bytes = 1, .alignment = 1}, extent)) {
+    return DamagedContainer();
+  }
+  return extent.capacity == 0 ? absl::OkStatus() : GiveUpBlock(section, text, sizeof(VectorCore), extent.elements);
 }
 
 absl::Status InnerPart(Section&, const Layout& layout, const Place& place, Places& places) {

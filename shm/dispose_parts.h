@@ -63,6 +63,8 @@ bool Owns(const Layout& layout);
 // Vector, String and Box; Deque.
 absl::Status VectorPart(Section& section, const Layout& layout, const Place& place, Places& places);
 absl::Status DequePart(Section& section, const Layout& layout, const Place& place, Places& places);
+absl::Status HashMapPart(Section& section, const Layout& layout, const Place& place, Places& places);
+absl::Status VariantPart(Section& section, const Layout& layout, const Place& place, Places& places);
 // What is guarded lies at offset 0, and is all there is.
 absl::Status InnerPart(Section& section, const Layout& layout, const Place& place, Places& places);
 // A handle.

@@ -5,6 +5,7 @@
 #include "shoal/tests/kill/named_segment_operations.h"
 #include "shoal/tests/kill/plugin_operations.h"
 #include "shoal/tests/kill/object_operations.h"
+#include "shoal/tests/kill/map_operations.h"
 #include "shoal/tests/kill/section_operations.h"
 #include "shoal/tests/kill/sync_operations.h"
 
@@ -19,6 +20,7 @@ constexpr OperationGroup kGroups[] = {
     {"guard", GuardOperations, GuardOperationsThatHang},
     {"named segment", NamedSegmentOperations},
     {"plug-in", PluginOperations},
+    {"map", MapOperations, MapOperationsThatTear},
 };
 
 }  // namespace

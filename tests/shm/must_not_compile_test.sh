@@ -229,4 +229,39 @@ wrong "a Value of a container" "#include \"shoal/shm/value.h\"
   };
   constexpr bool checked = shoal::shm_internal::CheckValue<Row<int>>();" 'a Value is copied out and in'
 
+readonly maps='#include "shoal/shm/hash_map.h"
+#include "shoal/shm/variant.h"
+#include "shoal/shm/atomic.h"
+#include "shoal/shm/vector.h"
+#include "shoal/shm/mutex.h"
+#include <string>
+  struct Seat { char row; int number; };
+  struct Price { double amount; };
+  using Map = shoal::HashMap<shoal::String, int>;'
+right "maps of what may be shared" "${maps}
+  void Use() {
+    shoal::HashMap<Seat, shoal::Variant> a; shoal::HashMap<shoal::String, shoal::Vector<Map>> b; shoal::HashMap<bool, Seat[3]> c;
+  }
+  const int* Find(const Map& map) { return map.Find(\"herring\"); }"
+wrong "a map with std::string for a key" "${maps}
+  void Use() { shoal::HashMap<std::string, int> map; }" 'its elements lie in memory of this process only: use shoal::String'
+wrong "a map with a pointer for a key" "${maps}
+  void Use() { shoal::HashMap<const char*, int> map; }" 'a pointer means nothing in another process'
+wrong "a map with std::string for a value" "${maps}
+  void Use() { shoal::HashMap<int, std::string> map; }" 'its elements lie in memory of this process only: use shoal::String'
+wrong "a map with a container for a key" "${maps}
+  void Use() { shoal::HashMap<shoal::Vector<int>, int> map; }" 'a key of a HashMap is a number, an enum'
+wrong "a map with floating point for a key" "${maps}
+  void Use() { shoal::HashMap<Price, int> map; }" 'a key of a HashMap must have one meaning in every process'
+wrong "a map with a Mutex for a value" "${maps}
+  void Use() { shoal::HashMap<int, shoal::Mutex<int>> map; }" 'a Mutex must not guard another lock, Mutex or Atomic by value'
+wrong "a map that nobody locks" "${maps}
+  constexpr bool checked = shoal::CheckConcurrent<Map>();" 'a container would be changed by several processes without a lock'
+wrong "writing to a map without saving" "${maps}
+  void Use(Map& map) { *map.Find(\"herring\") = 5; }" 'read-only\|const'
+wrong "copying a map" "${maps}
+  size_t Use(Map& map) { Map mine = map; return mine.size(); }" 'deleted'
+wrong "a Variant of an unsigned 64-bit number" "${maps}
+  absl::Status Use(shoal::Vector<shoal::Variant>& row) { return row.PushBack(5ul); }" 'a Variant holds an int64_t'
+
 exit "${failures}"
