@@ -112,7 +112,7 @@ absl::StatusOr<uint64_t> Enter(const Attachment& attachment, uint64_t made) {
 }
 
 absl::StatusOr<Table> OpenTable(const std::shared_ptr<Attachment>& attachment, bool make) {
-  if (this_thread_sections.open != nullptr && this_thread_sections.serial == sync_internal::ThisThread().serial) {
+  if (ThisThreadSections().open != nullptr && ThisThreadSections().serial == sync_internal::ThisThread().serial) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition,
                       "this thread has a critical section open: objects are published and found outside of sections");
   }
@@ -162,7 +162,7 @@ absl::Status PublishName(const std::shared_ptr<Attachment>& attachment, std::str
   }
   SHOAL_ASSIGN_OR_RETURN(const Table table, OpenTable(attachment, /*make=*/true));
   return (*table).With([&](Names& names) -> absl::Status {
-    Section& section = *this_thread_sections.open;
+    Section& section = *ThisThreadSections().open;
     SHOAL_ASSIGN_OR_RETURN(const Found found, Search(section, names, name));
     if (found.entry != nullptr) {
       return MakeStatus(absl::StatusCode::kAlreadyExists,
@@ -180,7 +180,7 @@ absl::StatusOr<Hold*> FindName(const std::shared_ptr<Attachment>& attachment, st
   if (!table.ok()) return table.status();
   SHOAL_ASSIGN_OR_RETURN(const ParticipantId self, Participate(*attachment));
   return (**table).With([&](Names& names) -> absl::StatusOr<Hold*> {
-    SHOAL_ASSIGN_OR_RETURN(const Found found, Search(*this_thread_sections.open, names, name));
+    SHOAL_ASSIGN_OR_RETURN(const Found found, Search(*ThisThreadSections().open, names, name));
     if (found.entry == nullptr) return NotFound(name);
     auto hold = MembershipOf(*attachment).holds.Take(attachment, self, StoredWord::Offset(found.entry->handle), type);
     if (hold.ok()) return *hold;
@@ -195,7 +195,7 @@ absl::Status UnpublishName(const std::shared_ptr<Attachment>& attachment, std::s
   if (absl::IsNotFound(table.status())) return NotFound(name);
   if (!table.ok()) return table.status();
   return (**table).With([&](Names& names) -> absl::Status {
-    Section& section = *this_thread_sections.open;
+    Section& section = *ThisThreadSections().open;
     SHOAL_ASSIGN_OR_RETURN(const Found found, Search(section, names, name));
     if (found.entry == nullptr) return NotFound(name);
     SHOAL_RETURN_IF_ERROR(section.Save(found.link, sizeof(*found.link)));
