@@ -122,6 +122,18 @@ inline int CountHeld(const Thread& self) { return self.held + (self.newest != nu
 // Whether one more may be put into the list; if not, ask MakeRoom.
 inline bool HasRoom(const Thread& self) { return CountHeld(self) < self.room; }
 
+// Whether this thread holds a word that lies in the `size_bytes` from `begin`.
+inline bool HoldsWithin(const Thread& self, const void* begin, size_t size_bytes) {
+  const auto within = [&](const RobustWord* node) {
+    return reinterpret_cast<uintptr_t>(node) - reinterpret_cast<uintptr_t>(begin) < size_bytes;
+  };
+  if (self.newest != nullptr && within(self.newest)) return true;
+  for (int i = 0; i < self.held; ++i) {
+    if (__builtin_expect(within(self.entries[i].node), 0)) return true;
+  }
+  return false;
+}
+
 // Gives the newest an entry like the others.
 __attribute__((noinline)) void Settle(Thread& self);
 

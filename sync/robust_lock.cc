@@ -54,8 +54,6 @@
 namespace shoal::sync_internal {
 namespace {
 
-constexpr int64_t kBackstopNanoseconds = 1'000'000'000;
-
 // A held lock is mostly released within the time that going to sleep and being woken take, so a locker looks for a while before it
 // sleeps: not at all where this thread may use one processor only, because the owner cannot run while we look. It looks seldom,
 // because each look takes the word's cache line away from the owner, who needs it to release. In cycles of the time-stamp counter,
@@ -109,17 +107,6 @@ bool ThreadIsGone(uint32_t tid) {
   return name_end != nullptr && name_end[1] == ' ' && (name_end[2] == 'Z' || name_end[2] == 'X');
 }
 
-// The backstop: marks the word as the kernel should have.
-void MarkIfOwnerIsGone(RobustWord& lock) {
-  uint32_t seen = lock.word.load(std::memory_order_relaxed);  // relaxed: the CAS decides
-  if (IsFree(seen) || !ThreadIsGone(OwnerOf(seen))) return;
-  // Only this exact word: if it has changed meanwhile, somebody is alive.
-  // relaxed: the dead thread's stores are as visible as they will ever be; the taker's CAS acquires what was released before
-  if (lock.word.compare_exchange_strong(seen, (seen & kWaiters) | kOwnerDied, std::memory_order_relaxed)) {
-    backstops.fetch_add(1, std::memory_order_relaxed);  // relaxed: a statistic
-  }
-}
-
 absl::Status CheckNamespace(const Thread& self, RobustWord& lock) {
   uint32_t known = lock.pid_namespace.load(std::memory_order_relaxed);  // relaxed: the CAS decides
   if (known == self.pid_namespace || self.pid_namespace == 0) return absl::OkStatus();
@@ -139,9 +126,9 @@ absl::Status TimedOut() {
   return *status;
 }
 
-}  // namespace
-
-absl::Status AcquireSlow(Thread& self, RobustWord& lock, Deadline deadline, bool* owner_died) {
+// `unless` may be null.
+absl::Status AcquireOrGiveUp(Thread& self, RobustWord& lock, Deadline deadline, const Unless* unless, bool* owner_died,
+                             bool* changed) {
   if (HeldBy(self, lock)) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition, "this thread holds the lock already");
   }
@@ -167,8 +154,14 @@ absl::Status AcquireSlow(Thread& self, RobustWord& lock, Deadline deadline, bool
       }
       return absl::OkStatus();
     }
+    // Whoever was woken and gives up here found a thief's TID after it had set the bit: the thief's release wakes the next.
+    // The value of `unless` may publish what its writer did: lock.handoff (acquire)
+    if (unless != nullptr && unless->word->load(std::memory_order_acquire) != unless->expected) {
+      ClearPending(self);
+      *changed = true;
+      return absl::OkStatus();
+    }
     if (deadline.passed()) {
-      // Whoever was woken and comes here found a thief's TID after it had set the bit: the thief's release wakes the next.
       ClearPending(self);
       return TimedOut();
     }
@@ -178,7 +171,9 @@ absl::Status AcquireSlow(Thread& self, RobustWord& lock, Deadline deadline, bool
 
     SetPending(self, lock.beacon);
     const Deadline look_up = Deadline::AtNanoseconds(Deadline::Now() + kBackstopNanoseconds);
-    const FutexOutcome outcome = SleepWhile({{&lock.beacon, 0}, {&lock.word, seen}}, Deadline::Earlier(deadline, look_up));
+    FutexExpectation words[3] = {{&lock.beacon, 0}, {&lock.word, seen}};
+    if (unless != nullptr) words[2] = {unless->word, unless->expected};
+    const FutexOutcome outcome = SleepWhile(words, unless != nullptr ? 3 : 2, Deadline::Earlier(deadline, look_up));
     if (outcome == FutexOutcome::kWoken) {
       lock.word.fetch_or(kWaiters, std::memory_order_relaxed);  // relaxed: as above; others may sleep behind us
     } else if (outcome == FutexOutcome::kTimedOut) {
@@ -189,6 +184,30 @@ absl::Status AcquireSlow(Thread& self, RobustWord& lock, Deadline deadline, bool
     }
     SetPending(self, lock.word);
     seen = lock.word.load(std::memory_order_relaxed);  // relaxed: the CAS decides
+  }
+}
+
+}  // namespace
+
+absl::Status AcquireSlow(Thread& self, RobustWord& lock, Deadline deadline, bool* owner_died) {
+  return AcquireOrGiveUp(self, lock, deadline, nullptr, owner_died, nullptr);
+}
+
+absl::Status AcquireUnless(Thread& self, RobustWord& lock, Deadline deadline, Unless unless, bool* owner_died,
+                           bool* changed) {
+  *owner_died = false;
+  *changed = false;
+  return AcquireOrGiveUp(self, lock, deadline, &unless, owner_died, changed);
+}
+
+// The backstop: marks the word as the kernel should have.
+void MarkIfOwnerIsGone(RobustWord& lock) {
+  uint32_t seen = lock.word.load(std::memory_order_relaxed);  // relaxed: the CAS decides
+  if (IsFree(seen) || !ThreadIsGone(OwnerOf(seen))) return;
+  // Only this exact word: if it has changed meanwhile, somebody is alive.
+  // relaxed: the dead thread's stores are as visible as they will ever be; the taker's CAS acquires what was released before
+  if (lock.word.compare_exchange_strong(seen, (seen & kWaiters) | kOwnerDied, std::memory_order_relaxed)) {
+    backstops.fetch_add(1, std::memory_order_relaxed);  // relaxed: a statistic
   }
 }
 

@@ -24,6 +24,8 @@ inline constexpr uint32_t OwnerOf(uint32_t word) { return word & kOwner; }
 inline constexpr bool IsFree(uint32_t word) { return OwnerOf(word) == 0; }
 
 // Takes the lock if it is free, nobody sleeps and nobody died. False says nothing: ask AcquireSlow.
+// `order`: seq_cst for those who look at another word next, which others store before they look at this one.
+template <std::memory_order order = std::memory_order_acquire>  // lock.handoff (acquire)
 inline bool TryAcquireFast(Thread& self, RobustWord& lock) {
   if (__builtin_expect(!HasRoom(self), 0)) return false;
   // relaxed: a number that changes once
@@ -31,8 +33,7 @@ inline bool TryAcquireFast(Thread& self, RobustWord& lock) {
   SetPending(self, lock.word);
   uint32_t expected = 0;
   // lock.handoff (acquire); on failure relaxed: nothing was learned
-  const bool taken =
-      lock.word.compare_exchange_strong(expected, self.tid, std::memory_order_acquire, std::memory_order_relaxed);
+  const bool taken = lock.word.compare_exchange_strong(expected, self.tid, order, std::memory_order_relaxed);
   if (taken) Link(self, lock);
   ClearPending(self);
   return taken;
@@ -42,6 +43,14 @@ inline bool TryAcquireFast(Thread& self, RobustWord& lock) {
 // DeadlineExceeded; FailedPrecondition: this thread holds it, or another pid namespace uses it, or this thread cannot own robust
 // words; ResourceExhausted: it holds too many; DataLoss: the shared bytes are not a lock; Unimplemented: the kernel is too old.
 absl::Status AcquireSlow(Thread& self, RobustWord& lock, Deadline deadline, bool* owner_died);
+
+// The same, but gives up when `*word` is not `expected` any more: OK, `changed`, and the lock is not taken.
+struct Unless {
+  const FutexWord* word;
+  uint32_t expected;
+};
+absl::Status AcquireUnless(Thread& self, RobustWord& lock, Deadline deadline, Unless unless, bool* owner_died,
+                           bool* changed);
 
 inline absl::Status Acquire(Thread& self, RobustWord& lock, Deadline deadline, bool* owner_died) {
   *owner_died = false;
@@ -83,6 +92,11 @@ inline bool HeldBy(const Thread& self, const RobustWord& lock) {
   return OwnerOf(lock.word.load(std::memory_order_relaxed)) == self.tid &&
          lock.pid_namespace.load(std::memory_order_relaxed) == self.pid_namespace;
 }
+
+// For other sleepers on lock words. They wake now and then, and if the owner no longer exists they mark the word as the kernel
+// should have; see the backstop in robust_lock.cc.
+void MarkIfOwnerIsGone(RobustWord& lock);
+inline constexpr int64_t kBackstopNanoseconds = 1'000'000'000;
 
 // How often a sleeper looked and found that the kernel had not told of a death; see the backstop in robust_lock.cc.
 uint64_t BackstopCount();

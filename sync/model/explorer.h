@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace shoal::sync_model {
@@ -31,10 +32,11 @@ inline constexpr int8_t kNothing = -1;
 struct Party {
   uint8_t pc = 0;
   uint8_t seen = 0;           // a register
-  uint8_t other[3] = {};      // more registers
+  uint8_t other[6] = {};      // more registers
   uint8_t rounds = 0;         // work left
   int8_t pending = kNothing;  // the word in list_op_pending
   int8_t listed = kNothing;   // the word in the robust list
+  int8_t also_listed[2] = {kNothing, kNothing};  // further ones
   uint8_t queued = 0;         // bit i: queued on word i
   bool woken = false;
   bool dead = false;
@@ -42,7 +44,7 @@ struct Party {
 
 struct State {
   uint8_t word[kMaxWords] = {};
-  uint8_t shared[6] = {};  // what the words guard, or what only the check looks at
+  uint8_t shared[12] = {};  // what the words guard, or what only the check looks at
   Party party[kMaxParties];
   uint8_t deaths_left = 0;
 };
@@ -178,17 +180,18 @@ class Explorer {
     State next = state;
     Party& me = next.party[i];
     --next.deaths_left;
-    const int8_t listed = me.listed;
+    const int8_t list[] = {me.listed, me.also_listed[0], me.also_listed[1]};
     const int8_t pending = me.pending;
     const uint8_t rounds = me.rounds;
     me = Party{};
     me.rounds = rounds;
     me.dead = true;
-    std::vector<State> after_list;
-    if (listed != kNothing && listed != pending) {
-      Mark(next, i, listed, /*is_pending=*/false, after_list);
-    } else {
-      after_list.push_back(next);
+    std::vector<State> after_list = {next};
+    for (const int8_t listed : list) {
+      if (listed == kNothing || listed == pending) continue;
+      const std::vector<State> before = std::move(after_list);
+      after_list.clear();
+      for (const State& each : before) Mark(each, i, listed, /*is_pending=*/false, after_list);
     }
     for (const State& each : after_list) {
       if (pending != kNothing) {

@@ -29,6 +29,14 @@ enum class Bug : uint8_t {
   kArrivalAfterCount,    // a barrier's party says in which cycle it came after it was counted
   kNothingPending,       // a sleeper's list_op_pending is empty
   kWakeNotRepeated,      // a barrier's woken sleeper does not wake again for a dead one
+  kLooksBeforeStore,     // a writer looks at the readers' words, and only then says that it writes
+  kWaitNotTold,          // a reader that begins to wait for a writer does not tell it
+  kWaitersInTheWay,      // a writer waits for readers that wait for it
+  kDeathNotPassedOn,     // the next owner does not wake those whom the dead one should have woken
+  kReleaseBeforeWake,    // a writer gives the turnstile up before it has woken the readers
+  kNotMadeGood,          // a reader that takes over from a dead writer looks at what that left
+  kNoReplayLock,         // two undo the same section at once
+  kClosedFirst,          // a section counts as undone before it is
 };
 
 inline const char* Name(Bug bug) {
@@ -47,7 +55,15 @@ inline const char* Name(Bug bug) {
                                            "slots not compared",
                                            "arrival after count",
                                            "nothing pending asleep",
-                                           "wake not repeated"};
+                                           "wake not repeated",
+                                           "looks before the store",
+                                           "wait not told",
+                                           "waiters in the way",
+                                           "death not passed on",
+                                           "release before the wake",
+                                           "not made good",
+                                           "no replay lock",
+                                           "closed before it is undone"};
   return kNames[static_cast<int>(bug)];
 }
 
