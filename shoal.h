@@ -11,7 +11,10 @@
 #include "shoal/shm/deque.h"               // IWYU pragma: export
 #include "shoal/shm/hash_map.h"            // IWYU pragma: export
 #include "shoal/shm/hash_map_key.h"        // IWYU pragma: export
+#include "shoal/shm/lock_all.h"            // IWYU pragma: export
 #include "shoal/shm/mutex.h"               // IWYU pragma: export
+#include "shoal/shm/rw_lock.h"             // IWYU pragma: export
+#include "shoal/shm/value.h"               // IWYU pragma: export
 #include "shoal/shm/segment.h"             // IWYU pragma: export
 #include "shoal/shm/shareable.h"           // IWYU pragma: export
 #include "shoal/shm/shareable_sync.h"      // IWYU pragma: export

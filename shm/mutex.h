@@ -16,12 +16,15 @@
 #include "shoal/shm/with_result.h"
 #include "shoal/sync/robust_list.h"
 #include "shoal/sync/robust_lock.h"
-#include "shoal/sync/status.h"
 
 namespace shoal {
 
 template <Shareable T>
 class Mutex;
+
+namespace shm_internal {
+struct LockAllAccess;
+}  // namespace shm_internal
 
 // The right to change what a Mutex owns, inside one failure-atomic section: all that is changed, in the object and in the containers
 // reached from it, happens when the guard is released, or not at all.
@@ -108,23 +111,10 @@ class Mutex final {
   // Returns what `f` returns, as a StatusOr; a Status where it returns one or nothing.
   template <class F>
   auto With(F&& f, absl::Duration timeout = absl::InfiniteDuration()) {
-    using R = std::invoke_result_t<F, T&>;
-    using Result = typename shm_internal::WithResult<R>::Type;
+    using Result = typename shm_internal::WithResult<std::invoke_result_t<F, T&>>::Type;
     auto guard = Lock(timeout);
     if (!guard.ok()) return Result(std::move(guard).status());
-    try {
-      if constexpr (std::is_void_v<R>) {
-        std::forward<F>(f)(**guard);
-        return absl::OkStatus();
-      } else {
-        Result result(std::forward<F>(f)(**guard));
-        if (!result.ok()) guard->section_.RollbackAndEnd();
-        return result;
-      }
-    } catch (...) {  // pthread_exit comes this way too, and is no exception in flight
-      guard->section_.RollbackAndEnd();
-      throw;
-    }
+    return Result(shm_internal::RunInSection(guard->section_, std::forward<F>(f), object_));
   }
 
   // Whether anybody holds it. It may have changed by the time the caller looks at the answer.
@@ -134,6 +124,8 @@ class Mutex final {
   }
 
  private:
+  friend struct shm_internal::LockAllAccess;
+
   T object_;  // first: who knows the layout but not T finds the parts of the T at the Mutex's address
   sync_internal::RobustWord lock_ = {};
 };

@@ -104,8 +104,11 @@ class Section final {
 
   // Gets a journal, once. ResourceExhausted.
   absl::Status Prepare();
-  // Whether nobody else in this process has the segment any more.
-  bool LastUser() const { return attachment_.use_count() == 1; }
+  // Whether nobody else in this process has the segment any more, and no guard of this thread needs it.
+  bool LastUser() const { return attachment_.use_count() == 1 && pins_ == 0; }
+  // Keeps the segment mapped for a guard that is no section.
+  void Pin() { ++pins_; }
+  void Unpin() { --pins_; }
   // relaxed: this thread's slot
   bool IsOpen() const { return slot_.head.load(std::memory_order_relaxed) != Head::kClosed; }
 
@@ -160,6 +163,7 @@ class Section final {
   uint64_t head_ = 0;
   uint64_t number_;
   bool frees_ = false;  // or has references
+  uint32_t pins_ = 0;
   uint64_t references_ = 0;
   After after_ = nullptr;
   std::shared_ptr<Attachment> attachment_;
@@ -226,6 +230,12 @@ absl::StatusOr<Section*> SectionToOpenAt(const void* address);
 // REQUIRES: `section` is this thread's place in the lock's segment.
 absl::Status LockAndRecover(Section& section, sync_internal::RobustWord& lock, sync_internal::Deadline deadline,
                             bool* recovered);
+
+// This thread's place in the segment of `address`, if that is the one it used last; else null.
+inline Section* PlaceOrNull(const sync_internal::Thread& self, const void* address) {
+  const ThreadSections& mine = this_thread_sections;
+  return mine.serial == self.serial && reinterpret_cast<uintptr_t>(address) - mine.base < mine.size ? mine.last : nullptr;
+}
 
 // Takes `lock` and opens a section that holds it, if that is all there is to do; else null.
 inline Section* TryLockAndOpenFast(sync_internal::RobustWord& lock) {
