@@ -103,6 +103,9 @@ using ObjectOf = std::remove_reference_t<decltype(LockAllAccess::Object(std::dec
 template <class... T>
 class [[nodiscard]] AllGuard final {
  public:
+  AllGuard(AllGuard&&) noexcept = default;
+  AllGuard& operator=(AllGuard&&) noexcept = default;
+
   // The object of the i-th argument of LockAll.
   template <size_t i>
   auto& get() const {

@@ -40,6 +40,9 @@ struct LockAllAccess;
 template <Shareable T>
 class [[nodiscard]] MutexGuard final {
  public:
+  MutexGuard(MutexGuard&&) noexcept = default;
+  MutexGuard& operator=(MutexGuard&&) noexcept = default;
+
   T& operator*() const { return *object_; }
   T* operator->() const { return object_; }
 
@@ -85,11 +88,11 @@ class [[nodiscard]] MutexGuard final {
 template <Shareable T>
 class Mutex final {
  public:
-  Mutex() : object_{} { static_assert(CheckRoot<T>()); }
+  Mutex() : object_{} { CheckRoot<T>(); }
   template <class First, class... Rest>
   requires(!std::same_as<std::remove_cvref_t<First>, Mutex>) explicit Mutex(First&& first, Rest&&... rest)
       : object_{std::forward<First>(first), std::forward<Rest>(rest)...} {
-    static_assert(CheckRoot<T>());
+    CheckRoot<T>();
   }
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;

@@ -35,6 +35,9 @@ struct LockAllAccess;
 template <Shareable T>
 class [[nodiscard]] ReadGuard final {
  public:
+  ReadGuard(ReadGuard&&) noexcept = default;
+  ReadGuard& operator=(ReadGuard&&) noexcept = default;
+
   const T& operator*() const { return *object_; }
   const T* operator->() const { return object_; }
 
@@ -57,6 +60,9 @@ class [[nodiscard]] ReadGuard final {
 template <Shareable T>
 class [[nodiscard]] WriteGuard final {
  public:
+  WriteGuard(WriteGuard&&) noexcept = default;
+  WriteGuard& operator=(WriteGuard&&) noexcept = default;
+
   T& operator*() const { return *object_; }
   T* operator->() const { return object_; }
   bool recovered() const { return section_.recovered(); }
@@ -103,11 +109,11 @@ class [[nodiscard]] WriteGuard final {
 template <Shareable T>
 class RwLock final {
  public:
-  RwLock() : object_{} { static_assert(CheckRoot<T>()); }
+  RwLock() : object_{} { CheckRoot<T>(); }
   template <class First, class... Rest>
   requires(!std::same_as<std::remove_cvref_t<First>, RwLock>) explicit RwLock(First&& first, Rest&&... rest)
       : object_{std::forward<First>(first), std::forward<Rest>(rest)...} {
-    static_assert(CheckRoot<T>());
+    CheckRoot<T>();
   }
   RwLock(const RwLock&) = delete;
   RwLock& operator=(const RwLock&) = delete;

@@ -39,11 +39,11 @@ constexpr bool CheckValue() {
 template <Shareable T>
 class Value final {
  public:
-  Value() { static_assert(shm_internal::CheckValue<T>()); }
+  Value() { shm_internal::CheckValue<T>(); }
   template <class First, class... Rest>
   requires(!std::same_as<std::remove_cvref_t<First>, Value>) explicit Value(First&& first, Rest&&... rest)
       : mutex_(std::forward<First>(first), std::forward<Rest>(rest)...) {
-    static_assert(shm_internal::CheckValue<T>());
+    shm_internal::CheckValue<T>();
   }
   Value(const Value&) = delete;
   Value& operator=(const Value&) = delete;

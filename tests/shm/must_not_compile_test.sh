@@ -196,6 +196,38 @@ wrong "a Vector of locks" "${containers}
 wrong "copying a struct with containers into a Vector" "${containers}
   absl::Status Use(shoal::Vector<Order>& orders, const Order& order) { return orders.PushBack(order); }" \
   'a struct with containers or handles is not copied'
+readonly use_guards='#include "shoal/shm/lock_all.h"
+  struct Order { int number; };
+  using namespace shoal;'
+wrong "a Concurrent inside an RwLock" "${use_guards}
+  struct Stock { Mutex<Order> order; };
+  RwLock<Stock> stock;" 'a Mutex must not guard another lock, Mutex or Atomic by value'
+wrong "a copied guard of a section" "${use_guards}
+  void Use(MutexGuard<Order>& guard) { MutexGuard<Order> copy(guard); }" 'use of deleted function\|call to deleted constructor\|call to implicitly-deleted'
+wrong "a copied guard of a reader" "${use_guards}
+  void Use(ReadGuard<Order>& guard) { ReadGuard<Order> copy(guard); }" 'use of deleted function\|call to deleted constructor\|call to implicitly-deleted'
+wrong "a guard that is ignored" "${use_guards}
+  void Use(Mutex<Order>& mutex) { mutex.Lock(); }" 'nodiscard'
+wrong "a reader's guard that is ignored" "${use_guards}
+  void Use(RwLock<Order>& lock) { lock.Read(); }" 'nodiscard'
+wrong "a guard of several that is ignored" "${use_guards}
+  void Use(RwLock<Order>& a, Mutex<Order>& b) { LockAll(a, b); }" 'nodiscard'
+wrong "a change through a reader's guard" "${use_guards}
+  void Use(ReadGuard<Order>& guard) { guard->number = 1; }" 'read-only\|returns a const value'
+wrong "a reader that waits for a condition" "#include \"shoal/sync/condition.h\"
+  ${use_guards}
+  absl::Status Use(Condition& changed, ReadGuard<Order>& guard) { return changed.Wait(guard); }" 'no matching \(member \)\?function'
+wrong "LockAll of what is no Mutex" "${use_guards}
+  void Use(Mutex<Order>& a, Order& b) { auto guard = LockAll(a, b); }" 'no matching function'
+wrong "a Value of an Atomic" "#include \"shoal/shm/atomic.h\"
+  #include \"shoal/shm/value.h\"
+  shoal::Value<shoal::Atomic<int>> value;" 'a Mutex must not guard another lock, Mutex or Atomic by value'
+wrong "a Value of a container" "#include \"shoal/shm/value.h\"
+  template <class T> class Row {};
+  template <class T> struct shoal::ShareableTraits<Row<T>> : shoal::SharedType<shoal::SharedKind::kContainer, T> {
+    static constexpr std::string_view kName = \"Row\";
+  };
+  constexpr bool checked = shoal::shm_internal::CheckValue<Row<int>>();" 'a Value is copied out and in'
 
 readonly maps='#include "shoal/shm/hash_map.h"
 #include "shoal/shm/variant.h"
