@@ -92,7 +92,7 @@ template <class M>
 concept OwnerOfObject = requires(M& m) { LockAllAccess::Lock(m); };
 
 template <class M>
-using ObjectOf = std::remove_reference_t<decltype(LockAllAccess::Object(std::declval<M&>()))>;
+using GuardedBy = std::remove_reference_t<decltype(LockAllAccess::Object(std::declval<M&>()))>;
 
 }  // namespace shm_internal
 
@@ -131,8 +131,8 @@ class [[nodiscard]] AllGuard final {
 // What stands behind LockAll and WithAll.
 struct LockAllCalls {
   template <class... M>
-  static absl::StatusOr<AllGuard<shm_internal::ObjectOf<M>...>> Lock(absl::Duration timeout, M&... owners) {
-    using Guard = AllGuard<shm_internal::ObjectOf<M>...>;
+  static absl::StatusOr<AllGuard<shm_internal::GuardedBy<M>...>> Lock(absl::Duration timeout, M&... owners) {
+    using Guard = AllGuard<shm_internal::GuardedBy<M>...>;
     static_assert(sizeof...(M) <= shm_internal::kMaxLocks, "a section holds at most 16 locks");
     const std::array<shm_internal::OneOfSeveral, sizeof...(M)> locks = {shm_internal::LockAllAccess::Lock(owners)...};
     auto section = Guard::Section::Take(shm_internal::SeveralLocks<sizeof...(M)>(locks), timeout);
@@ -141,7 +141,7 @@ struct LockAllCalls {
   }
   template <class F, class... M>
   static auto With(F&& f, absl::Duration timeout, M&... owners) {
-    using Result = typename shm_internal::WithResult<std::invoke_result_t<F, shm_internal::ObjectOf<M>&...>>::Type;
+    using Result = typename shm_internal::WithResult<std::invoke_result_t<F, shm_internal::GuardedBy<M>&...>>::Type;
     auto guard = Lock(timeout, owners...);
     if (!guard.ok()) return Result(std::move(guard).status());
     return Result(shm_internal::RunInSection(guard->section_, std::forward<F>(f),
