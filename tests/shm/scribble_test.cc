@@ -67,17 +67,13 @@ class Round {
 
   // Returns whether there were guards on both sides.
   bool Run() {
-    void* const above = mmap(nullptr, kGuardBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    auto segment = Segment::Create({.limit_bytes = size_t{512} << 10});
+    std::byte* const hole = MakeHole(shm_internal::Areas::OfPages(kPages).file_bytes);
+    auto segment = Segment::Create({.limit_bytes = kPages * shm_internal::kHeapPageBytes});
     if (!segment.ok()) _exit(2);
     segment_ = std::make_unique<Segment>(*std::move(segment));
     mutex_ = new (segment_->At<Mutex<Root>>(segment_->Allocate(sizeof(Mutex<Root>), 64).value())) Mutex<Root>;
     attachment_ = shm_internal::Attachment::Of(mutex_);
-    // The kernel puts mappings below each other. One that is there already stays.
-    std::byte* const base = attachment_->base();
-    void* const below = mmap(base - kGuardBytes, kGuardBytes, PROT_NONE,
-                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-    const bool guarded = above == base + attachment_->size_bytes() && below == base - kGuardBytes;
+    const bool guarded = attachment_->base() == hole;
     if (!mutex_->With([&](Root& root) { return Fill(root); }).ok()) _exit(2);
     for (int section = 0; section < 6; ++section) {
       auto guard = mutex_->Lock(absl::ZeroDuration());
@@ -94,6 +90,22 @@ class Round {
   }
 
  private:
+  static std::byte* Inaccessible(size_t bytes) {
+    return static_cast<std::byte*>(mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+  }
+  // A hole in inaccessible memory, where the kernel will put the next mapping of so many bytes: all others are filled.
+  static std::byte* MakeHole(size_t bytes) {
+    std::byte* const hole = Inaccessible(kGuardBytes + bytes + kGuardBytes) + kGuardBytes;
+    munmap(hole, bytes);
+    for (int i = 0; i < 1000; ++i) {
+      std::byte* const filled = Inaccessible(bytes);
+      if (filled != hole) continue;
+      munmap(filled, bytes);
+      break;
+    }
+    return hole;
+  }
+
   size_t Below(size_t limit) { return std::uniform_int_distribution<size_t>(0, limit - 1)(random_); }
 
   absl::Status Fill(Root& root) {
@@ -230,6 +242,7 @@ class Round {
   }
 
   static constexpr size_t kGuardBytes = size_t{64} << 20;
+  static constexpr size_t kPages = 32;
 
   std::mt19937_64 random_;
   std::unique_ptr<Segment> segment_;
