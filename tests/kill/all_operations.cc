@@ -3,6 +3,7 @@
 #include "shoal/tests/kill/heap_operations.h"
 #include "shoal/tests/kill/named_segment_operations.h"
 #include "shoal/tests/kill/map_operations.h"
+#include "shoal/tests/kill/object_operations.h"
 #include "shoal/tests/kill/section_operations.h"
 #include "shoal/tests/kill/sync_operations.h"
 
@@ -13,6 +14,7 @@ constexpr OperationGroup kGroups[] = {
     {"sync", SyncOperations, SyncOperationsThatHang},
     {"heap", HeapOperations, HeapOperationsThatLeak},
     {"section", SectionOperations, SectionOperationsThatTear},
+    {"object", ObjectOperations, ObjectOperationsThatLeak},
     {"named segment", NamedSegmentOperations},
     {"map", MapOperations, MapOperationsThatTear},
 };
