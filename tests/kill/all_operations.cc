@@ -1,5 +1,6 @@
 #include "shoal/tests/kill/all_operations.h"
 
+#include "shoal/tests/kill/container_operations.h"
 #include "shoal/tests/kill/heap_operations.h"
 #include "shoal/tests/kill/named_segment_operations.h"
 #include "shoal/tests/kill/section_operations.h"
@@ -12,6 +13,7 @@ constexpr OperationGroup kGroups[] = {
     {"sync", SyncOperations, SyncOperationsThatHang},
     {"heap", HeapOperations, HeapOperationsThatLeak},
     {"section", SectionOperations, SectionOperationsThatTear},
+    {"container", ContainerOperations, ContainerOperationsThatTear},
     {"named segment", NamedSegmentOperations},
 };
 
