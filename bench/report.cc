@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "shoal/bench/measure.h"
 #include "shoal/bench/pool_subject.h"
+#include "shoal/bench/shm_subject.h"
 #include "shoal/bench/sync_subject.h"
 #include "shoal/bench/table.h"
 
@@ -29,6 +30,7 @@ struct Subject {
 
 constexpr Subject kSubjects[] = {
     {.name = "sync", .what = "locks and other primitives, between processes", .measure = MeasureSync},
+    {.name = "shm", .what = "memory that processes share: heap, sections, containers", .measure = MeasureShm},
     {.name = "pool", .what = "tasks and their results, by worker processes", .measure = MeasurePool},
 };
 constexpr std::string_view kAll = "all";

@@ -46,7 +46,7 @@ struct DequeCore {
   uint64_t kept = 0;
 
   template <class Covers>
-  bool Read(ElementShape shape, Covers covers, DequeExtent& extent) const {
+  __attribute__((always_inline)) bool Read(ElementShape shape, Covers covers, DequeExtent& extent) const {
     extent.capacity = Once(capacity);
     extent.size = Once(size);
     if (__builtin_expect(extent.size > extent.capacity, 0)) return false;
@@ -57,15 +57,16 @@ struct DequeCore {
            reinterpret_cast<uintptr_t>(extent.elements) % shape.alignment == 0 &&
            covers(extent.elements, extent.capacity * shape.bytes);
   }
-  bool ReadIn(const Section& section, ElementShape shape, DequeExtent& extent) const {
+  __attribute__((always_inline)) bool ReadIn(const Section& section, ElementShape shape, DequeExtent& extent) const {
     return Read(
-        shape, [&](const void* at, size_t bytes) { return section.Covers(at, bytes); }, extent);
+        shape, [&](const void* at, size_t bytes) __attribute__((always_inline)) { return section.Covers(at, bytes); },
+        extent);
   }
   absl::Status ReadIn(const Attachment& attachment, ElementShape shape, DequeExtent& extent) const;
   absl::Status ReadAnywhere(ElementShape shape, DequeExtent& extent) const;
 
   // As VectorCore's.
-  absl::Status Begin(ElementShape shape, DequeChange& change) {
+  __attribute__((always_inline)) absl::Status Begin(ElementShape shape, DequeChange& change) {
     Section* const section = OpenSectionOrNull(this, sizeof(*this));
     if (__builtin_expect(section == nullptr, 0)) return NoOpenSection(this);
     change.section = section;

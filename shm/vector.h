@@ -63,12 +63,13 @@ class Vector final {
   size_t size() const { return core_.size; }
   bool empty() const { return core_.size == 0; }
   size_t capacity() const { return core_.capacity; }
-  const T* data() const { return reinterpret_cast<const T*>(core_.elements.get()); }
+  const T* data() const { return reinterpret_cast<const T*>(core_.first()); }
   const T* begin() const { return data(); }
   const T* end() const { return data() + size(); }
   const T& operator[](size_t index) const {
+    const T* const all = data();  // before the comparison, so that a loop reads it once
     if (__builtin_expect(index >= core_.size, 0)) shm_internal::IndexOutOfRange(index, core_.size);
-    return data()[index];
+    return all[index];
   }
 
   // All elements, after the header has been compared with the segment. DataLoss; FailedPrecondition: not in a segment.
@@ -91,7 +92,15 @@ class Vector final {
   // Adds an element at the end, built from the arguments: of a plain value, what its constructor takes; of a container, its elements;
   // of a struct with containers, one argument for each of its first fields.
   template <class... Args>
-  [[nodiscard]] absl::Status PushBack(Args&&... args) {
+  [[nodiscard]] __attribute__((always_inline)) absl::Status PushBack(Args&&... args) {
+    if constexpr (SharedValue<T> && sizeof(T) <= kWorthSaving) {
+      size_t size;
+      if (std::byte* const place = core_.PlaceOrNull(kShape, size); __builtin_expect(place != nullptr, 1)) {
+        shm_internal::ConstructValue(reinterpret_cast<T*>(place), std::forward<Args>(args)...).IgnoreError();
+        core_.size = size + 1;
+        return absl::OkStatus();
+      }
+    }
     T* made;
     return Add(made, std::forward<Args>(args)...);
   }
@@ -117,7 +126,7 @@ class Vector final {
   [[nodiscard]] absl::Status Insert(size_t index, Args&&... args);
   [[nodiscard]] absl::Status Erase(size_t index, size_t count = 1);
   [[nodiscard]] absl::Status PopBack();  // OutOfRange: it is empty
-  [[nodiscard]] absl::Status Clear();    // keeps the capacity
+  [[nodiscard]] absl::Status Clear();    // keeps the capacity, unless a new block is cheaper than saving this one's elements
 
   // The elements that come are built without arguments.
   [[nodiscard]] absl::Status Resize(size_t size);
@@ -134,6 +143,7 @@ class Vector final {
   using Room = shm_internal::VectorRoom;
 
   static constexpr shm_internal::ElementShape kShape = {sizeof(T), alignof(T)};
+  static constexpr size_t kWorthSaving = 4096;  // bytes
 
   static T* At(std::byte* elements, size_t index) { return reinterpret_cast<T*>(elements) + index; }
 
@@ -170,7 +180,7 @@ struct ShareableTraits<Vector<T>> : SharedType<SharedKind::kContainer, T> {
 
 template <class T>
 template <class... Args>
-absl::Status Vector<T>::Add(T*& made, Args&&... args) {
+__attribute__((noinline)) absl::Status Vector<T>::Add(T*& made, Args&&... args) {
   Change change;
   if (absl::Status begun = core_.Begin(kShape, change); __builtin_expect(!begun.ok(), 0)) return begun;
   if (__builtin_expect(change.size == change.capacity, 0)) return AddToFull(change, made, std::forward<Args>(args)...);
@@ -376,7 +386,17 @@ template <class T>
 absl::Status Vector<T>::Clear() {
   Change change;
   SHOAL_RETURN_IF_ERROR(core_.Begin(kShape, change));
-  return Truncate(change, 0);
+  if (change.kept * sizeof(T) <= kWorthSaving) return Truncate(change, 0);
+  // What comes next would have to save the old elements one by one. In a block of its own it saves nothing.
+  Section& section = *change.section;
+  const size_t mark = section.mark();
+  SHOAL_RETURN_IF_ERROR(section.Free(section.attachment().OffsetOf(change.elements)));
+  if (absl::Status gone = shm_internal::Dispose(section, At(change.elements, 0), change.size); !gone.ok()) {
+    section.CancelSince(mark);
+    return gone;
+  }
+  core_.MoveTo({}, 0);
+  return absl::OkStatus();
 }
 
 template <class T>

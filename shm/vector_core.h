@@ -56,9 +56,15 @@ struct VectorCore {
 
   static constexpr size_t kMaxBytes = size_t{1} << 40;  // of a segment
 
+  // Where the elements are, if there are any; trusts the header. Without offset_ptr's question whether it is null, for the readers'
+  // loops.
+  const std::byte* first() const {
+    return reinterpret_cast<const std::byte*>(reinterpret_cast<uintptr_t>(&elements) + elements.get_offset());
+  }
+
   // Reads the header; false: it makes no sense. `covers(address, bytes)` tells whether these are the segment's heap's.
   template <class Covers>
-  bool Read(ElementShape shape, Covers covers, VectorExtent& extent) const {
+  __attribute__((always_inline)) bool Read(ElementShape shape, Covers covers, VectorExtent& extent) const {
     extent.capacity = Once(capacity);
     extent.size = Once(size);
     if (__builtin_expect(extent.size > extent.capacity, 0)) return false;
@@ -68,9 +74,10 @@ struct VectorCore {
            reinterpret_cast<uintptr_t>(extent.elements) % shape.alignment == 0 &&
            covers(extent.elements, extent.capacity * shape.bytes);
   }
-  bool ReadIn(const Section& section, ElementShape shape, VectorExtent& extent) const {
+  __attribute__((always_inline)) bool ReadIn(const Section& section, ElementShape shape, VectorExtent& extent) const {
     return Read(
-        shape, [&](const void* at, size_t bytes) { return section.Covers(at, bytes); }, extent);
+        shape, [&](const void* at, size_t bytes) __attribute__((always_inline)) { return section.Covers(at, bytes); },
+        extent);
   }
   // The same for whoever has no section open. FailedPrecondition: not in a segment. DataLoss.
   absl::Status ReadAnywhere(ElementShape shape, VectorExtent& extent) const;
@@ -86,6 +93,18 @@ struct VectorCore {
     if (__builtin_expect(saved_in != section->number(), 0)) return SaveHeader(change);
     change.kept = std::min(Once(kept), change.capacity);
     return absl::OkStatus();
+  }
+
+  // The place behind the last element, if all there is to do is to write there: this section has begun the change before, there is
+  // room, and nothing to save. Else null. No more is compared than that place needs.
+  __attribute__((always_inline)) std::byte* PlaceOrNull(ElementShape shape, size_t& size_now) {
+    const Section* const section = this_thread_sections.open;
+    if (__builtin_expect(section == nullptr || saved_in != section->number(), 0)) return nullptr;
+    size_now = Once(size);
+    if (__builtin_expect(size_now >= capacity || size_now < kept, 0)) return nullptr;
+    const uintptr_t place = reinterpret_cast<uintptr_t>(elements.get()) + size_now * shape.bytes;
+    std::byte* const at = reinterpret_cast<std::byte*>(place);
+    return __builtin_expect(place % shape.alignment == 0 && section->CoversFew(at, shape.bytes), 1) ? at : nullptr;
   }
 
   // Saves the elements from `index` on, as far as they are the last commit's; none of them needs it again.

@@ -1,6 +1,7 @@
 #include "shoal/tests/kill/all_operations.h"
 
 #include "shoal/tests/kill/guard_operations.h"
+#include "shoal/tests/kill/container_operations.h"
 #include "shoal/tests/kill/heap_operations.h"
 #include "shoal/tests/kill/named_segment_operations.h"
 #include "shoal/tests/kill/plugin_operations.h"
@@ -18,6 +19,7 @@ constexpr OperationGroup kGroups[] = {
     {"section", SectionOperations, SectionOperationsThatTear},
     {"object", ObjectOperations, ObjectOperationsThatLeak},
     {"guard", GuardOperations, GuardOperationsThatHang},
+    {"container", ContainerOperations, ContainerOperationsThatTear},
     {"named segment", NamedSegmentOperations},
     {"plug-in", PluginOperations},
     {"map", MapOperations, MapOperationsThatTear},

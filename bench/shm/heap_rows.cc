@@ -1,22 +1,19 @@
-// A segment's heap beside its peers, in one run, interleaved: work, ours, peer, ratio, target, and whether it meets it.
-//
-//   bazel run -c opt //bench/shm:heap_report
-//   bazel run -c opt //bench/shm:heap_report -- --rounds=21 --only=free
+// bench/shm/heap_rows.cc: a segment's heap beside its peers.
 //
 // Nanoseconds per call of this thread's processor time (what else runs on the machine is not counted), or of the clock where
-// threads compete; a ratio is ours / peer. Rounds alternate between ours and the peer; the figures are medians, with the smallest
-// and the largest ratio behind them. Every block is recorded before it is taken, as a journal does; Boost.Interprocess, which
-// has no such thing, takes and gives back under its mutex.
+// threads compete. Every block is recorded before it is taken, as a journal does; Boost.Interprocess, which has no such thing,
+// takes and gives back under its mutex.
 
-#include <stdio.h>
+#include "shoal/bench/shm/heap_rows.h"
+
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
 
 #include <algorithm>
-#include <functional>
+#include <optional>
 #include <random>
-#include <string_view>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -27,8 +24,9 @@
 #include "boost/interprocess/sync/mutex_family.hpp"
 #include "shoal/shm/heap_world.h"
 #include "shoal/sync/check.h"
+#include "shoal/sync/status.h"
 
-namespace shoal {
+namespace shoal::bench {
 namespace {
 
 using shm_internal::Block;
@@ -119,21 +117,21 @@ int64_t NowOn(clockid_t clock) {
   return now.tv_sec * 1'000'000'000 + now.tv_nsec;
 }
 
-struct Cost {
+struct Cost {  // seconds per call
   double allocate;
   double free;
 };
 
 // Allocates `live` blocks, then frees them in another order; again and again.
 template <class H>
-Cost InTurns(size_t size_bytes, size_t live) {
+Cost InTurns(size_t calls, size_t size_bytes, size_t live) {
   H heap;
   typename H::Thread thread(heap, 0);
   std::vector<typename H::Name> blocks(live);
   std::vector<size_t> order(live);
   for (size_t i = 0; i < live; ++i) order[i] = i;
   std::shuffle(order.begin(), order.end(), std::mt19937_64(1));
-  const int turns = static_cast<int>(400'000 / live);
+  const int turns = static_cast<int>(calls / live) + 1;
   int64_t allocating = 0, freeing = 0;
   for (int turn = -2; turn < turns; ++turn) {  // the first two are not counted
     const int64_t begin = NowOn(CLOCK_THREAD_CPUTIME_ID);
@@ -145,138 +143,86 @@ Cost InTurns(size_t size_bytes, size_t live) {
     allocating += middle - begin;
     freeing += end - middle;
   }
-  const double calls = static_cast<double>(turns) * static_cast<double>(live);
-  return {static_cast<double>(allocating) / calls, static_cast<double>(freeing) / calls};
+  const double counted = static_cast<double>(turns) * static_cast<double>(live) * 1e9;
+  return {static_cast<double>(allocating) / counted, static_cast<double>(freeing) / counted};
 }
-template <class H, size_t live = 10'000>
-double Allocating() {
-  return InTurns<H>(64, live).allocate;
-}
-template <class H, size_t live = 10'000>
-double Freeing() {
-  return InTurns<H>(64, live).free;
-}
-
 // One block at a time.
 template <class H>
-double Pairs(size_t size_bytes) {
+double Pairs(size_t pairs, size_t size_bytes) {
   H heap;
   typename H::Thread thread(heap, 0);
-  constexpr int kPairs = 500'000;
   int64_t begin = 0;
-  for (int i = -1000; i < kPairs; ++i) {
+  for (int64_t i = -1000; i < static_cast<int64_t>(pairs); ++i) {
     if (i == 0) begin = NowOn(CLOCK_THREAD_CPUTIME_ID);
     thread.Free(thread.Allocate(size_bytes));
   }
-  return static_cast<double>(NowOn(CLOCK_THREAD_CPUTIME_ID) - begin) / kPairs;
+  return static_cast<double>(NowOn(CLOCK_THREAD_CPUTIME_ID) - begin) / static_cast<double>(pairs) * 1e-9;
 }
 
 // 5,000 live blocks of 1 to 2,000 bytes, one of them replaced each time.
 template <class H>
-double Replacing(H& heap, uint32_t number, clockid_t clock) {
+double Replacing(H& heap, size_t steps, uint32_t number, clockid_t clock) {
   typename H::Thread thread(heap, number);
   std::mt19937 random(number);
   std::vector<typename H::Name> blocks(5000);
   for (auto& block : blocks) block = thread.Allocate(random() % 2000 + 1);
-  constexpr int kSteps = 300'000;
   const int64_t begin = NowOn(clock);
-  for (int i = 0; i < kSteps; ++i) {
+  for (size_t i = 0; i < steps; ++i) {
     auto& block = blocks[random() % blocks.size()];
     thread.Free(block);
     block = thread.Allocate(random() % 2000 + 1);
   }
-  const double each = static_cast<double>(NowOn(clock) - begin) / kSteps;
+  const double each = static_cast<double>(NowOn(clock) - begin) / static_cast<double>(steps) * 1e-9;
   for (auto& block : blocks) thread.Free(block);
   return each;
 }
 template <class H>
-double ReplacingAlone() {
+double ReplacingAlone(size_t steps) {
   H heap;
-  return Replacing(heap, 0, CLOCK_THREAD_CPUTIME_ID);
+  return Replacing(heap, steps, 0, CLOCK_THREAD_CPUTIME_ID);
 }
 template <class H>
-double ReplacingTogether() {
+double ReplacingTogether(size_t steps) {
   H heap;
   double other = 0;
-  std::thread second([&] { other = Replacing(heap, 1, CLOCK_MONOTONIC); });
-  const double one = Replacing(heap, 0, CLOCK_MONOTONIC);
+  std::thread second([&] { other = Replacing(heap, steps, 1, CLOCK_MONOTONIC); });
+  const double one = Replacing(heap, steps, 0, CLOCK_MONOTONIC);
   second.join();
   return (one + other) / 2;
 }
 
 // ---- the table ------------------------------------------------------------------------------------------------------------------------
 
-struct Row {
-  const char* work;
-  const char* peer_name;
-  double target;  // 0: none, a figure only
-  std::function<double()> ours;
-  std::function<double()> peer;
-};
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-void Print(const Row& row, int rounds) {
-  std::vector<double> ours, peer, ratios;
-  for (int i = 0; i < rounds; ++i) {
-    ours.push_back(row.ours());
-    peer.push_back(row.peer());
-    ratios.push_back(ours.back() / peer.back());
-  }
-  const double ratio = Median(ratios);
-  char target[16] = "-";
-  if (row.target != 0) snprintf(target, sizeof(target), "<= %.2f", row.target);
-  printf("%-44s %9.2f %-4s %-26s %9.2f   %5.2f (%.2f to %.2f)  %-8s %s\n", row.work, Median(ours), "ns", row.peer_name,
-         Median(peer), ratio, *std::min_element(ratios.begin(), ratios.end()),
-         *std::max_element(ratios.begin(), ratios.end()), target,
-         row.target == 0       ? "-"
-         : ratio <= row.target ? "meets"
-                               : "falls short");
-  fflush(stdout);
-}
-
-std::vector<Row> Rows() {
-  return {
-      {"allocate(64), 10,000 live", "Boost.Interprocess", 0.15, Allocating<Ours>, Allocating<Boost>},
-      {"free(64), 10,000 live, shuffled", "Boost.Interprocess", 0.25, Freeing<Ours>, Freeing<Boost>},
-      {"allocate(64), 10,000 live", "malloc", 0, Allocating<Ours>, Allocating<Malloc>},
-      {"free(64), 10,000 live, shuffled", "malloc", 0, Freeing<Ours>, Freeing<Malloc>},
-      {"allocate(64), 50 live", "Boost.Interprocess", 0, Allocating<Ours, 50>, Allocating<Boost, 50>},
-      {"free(64), 50 live", "Boost.Interprocess", 0, Freeing<Ours, 50>, Freeing<Boost, 50>},
-      {"allocate + free, 64 bytes", "Boost.Interprocess", 0, [] { return Pairs<Ours>(64); },
-       [] { return Pairs<Boost>(64); }},
-      {"allocate + free, 64 bytes", "malloc", 0, [] { return Pairs<Ours>(64); }, [] { return Pairs<Malloc>(64); }},
-      {"allocate + free, 100,000 bytes", "Boost.Interprocess", 0, [] { return Pairs<Ours>(100'000); },
-       [] { return Pairs<Boost>(100'000); }},
-      {"replace one of 5,000, 1 to 2,000 bytes", "Boost.Interprocess", 0, ReplacingAlone<Ours>, ReplacingAlone<Boost>},
-      {"replace one of 5,000, 1 to 2,000 bytes", "malloc", 0, ReplacingAlone<Ours>, ReplacingAlone<Malloc>},
-      {"the same in 2 threads (clock)", "Boost.Interprocess", 0, ReplacingTogether<Ours>, ReplacingTogether<Boost>},
-  };
+// `measure` is called with an H of each: measure.operator()<Ours>().
+template <class Measure>
+Work Compared(std::string name, Measure measure, std::optional<double> boost_target = std::nullopt) {
+  return {.name = std::move(name),
+          .quantity = Quantity::kTime,
+          .ours = [=] { return measure.template operator()<Ours>(); },
+          .peers = {{"Boost.Interprocess", boost_target, [=] { return measure.template operator()<Boost>(); }},
+                    {"malloc", std::nullopt, [=] { return measure.template operator()<Malloc>(); }}}};
 }
 
 }  // namespace
-}  // namespace shoal
 
-int main(int argc, char** argv) {
-  int rounds = 7;
-  std::string_view only;
-  for (int i = 1; i < argc; ++i) {
-    const std::string_view argument = argv[i];
-    if (argument.substr(0, 9) == "--rounds=") {
-      rounds = std::max(1, atoi(argv[i] + 9));
-    } else if (argument.substr(0, 7) == "--only=") {
-      only = argument.substr(7);
-    } else {
-      fprintf(stderr, "unknown argument %s\n", argv[i]);
-      return 2;
-    }
+absl::StatusOr<std::vector<Row>> HeapRows(const Settings& settings) {
+  const size_t calls = settings.Items(400'000);
+  const size_t steps = settings.Items(300'000);
+  const Work works[] = {
+      Compared(
+          "allocate(64), 10,000 live", [=]<class H>() { return InTurns<H>(calls, 64, 10'000).allocate; }, 0.15),
+      Compared(
+          "free(64), 10,000 live, shuffled", [=]<class H>() { return InTurns<H>(calls, 64, 10'000).free; }, 0.25),
+      Compared("allocate + free, 64 bytes", [=]<class H>() { return Pairs<H>(calls, 64); }),
+      Compared("replace one of 5,000 blocks, 1 to 2,000 bytes", [=]<class H>() { return ReplacingAlone<H>(steps); }),
+      Compared("the same in 2 threads (clock)", [=]<class H>() { return ReplacingTogether<H>(steps); }),
+  };
+  std::vector<Row> rows;
+  for (const Work& work : works) {
+    SHOAL_ASSIGN_OR_RETURN(const std::vector<Row> measured, Measure(work, settings));
+    rows.insert(rows.end(), measured.begin(), measured.end());
   }
-  printf("%-44s %9s %-4s %-26s %9s   %-23s %-8s\n", "work", "ours", "", "peer", "", "ratio (spread)", "target");
-  for (const shoal::Row& row : shoal::Rows()) {
-    if (std::string_view(row.work).find(only) != std::string_view::npos) shoal::Print(row, rounds);
-  }
-  return 0;
+  return rows;
 }
+
+}  // namespace shoal::bench

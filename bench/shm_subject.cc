@@ -1,0 +1,29 @@
+#include "shoal/bench/shm_subject.h"
+
+#include "shoal/bench/shm/heap_rows.h"
+#include "shoal/bench/shm/section_rows.h"
+#include "shoal/bench/shm/vector_rows.h"
+#include "shoal/sync/status.h"
+
+namespace shoal::bench {
+namespace {
+
+// One for each part of the package.
+constexpr absl::StatusOr<std::vector<Row>> (*kParts[])(const Settings&) = {
+    HeapRows,
+    SectionRows,
+    VectorRows,
+};
+
+}  // namespace
+
+absl::StatusOr<std::vector<Row>> MeasureShm(const Settings& settings) {
+  std::vector<Row> rows;
+  for (const auto part : kParts) {
+    SHOAL_ASSIGN_OR_RETURN(const std::vector<Row> measured, part(settings));
+    rows.insert(rows.end(), measured.begin(), measured.end());
+  }
+  return rows;
+}
+
+}  // namespace shoal::bench

@@ -1,0 +1,405 @@
+#include "shoal/tests/kill/container_operations.h"
+
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "shoal/shm/attachment.h"
+#include "shoal/shm/box.h"
+#include "shoal/shm/deque.h"
+#include "shoal/shm/heap.h"
+#include "shoal/shm/journal.h"
+#include "shoal/shm/mutex.h"
+#include "shoal/shm/section.h"
+#include "shoal/shm/segment.h"
+#include "shoal/shm/string.h"
+#include "shoal/shm/vector.h"
+#include "shoal/sync/check.h"
+
+namespace shoal::tests {
+namespace {
+
+using shm_internal::Attachment;
+
+struct Entry {
+  int64_t id = 0;
+  String name;
+};
+
+struct Root {
+  uint64_t rescues = 0;
+  uint64_t rescued_digest = 0;  // of what the last rescuer left
+  Vector<int> numbers;
+  Vector<Entry> entries;
+  String text;
+  Box<Entry> box;
+  Deque<int> queue;
+};
+
+using Change = void (*)(Root&);
+
+// What the parties share beside the segment, which all have mapped at one address.
+struct Room {
+  Mutex<Root>* mutex;
+  uint64_t before;  // the root's digest without the victim's section
+  uint64_t after;   // and with it
+  uint64_t blocks_at_first;
+  std::atomic<bool> committed;  // the victim's section was over
+  std::atomic<bool> torn;
+  std::atomic<bool> lost;
+  std::byte* stolen;  // a thief's block
+  size_t stolen_bytes;
+};
+
+Segment* segment = nullptr;
+
+// Whether anything has failed in this process. There is memory for what the containers do here.
+bool failed = false;
+void Ok(const absl::Status& status) { failed = failed || !status.ok(); }
+
+// ---- the state, in a number ------------------------------------------------------------------------------------------------------
+
+class Digest {
+ public:
+  void Add(uint64_t number) { value_ = (value_ ^ number) * 0x100000001b3; }
+  void Add(std::string_view text) {
+    Add(text.size());
+    for (const char c : text) Add(static_cast<unsigned char>(c));
+  }
+  void Add(const Entry& entry) {
+    Add(static_cast<uint64_t>(entry.id));
+    const absl::StatusOr<std::string_view> name = entry.name.Checked();
+    Add(name.ok() ? *name : "damaged");
+  }
+  uint64_t value() const { return value_; }
+
+ private:
+  uint64_t value_ = 0xcbf29ce484222325;
+};
+
+uint64_t DigestOf(const Root& root) {
+  Digest digest;
+  const auto numbers = root.numbers.Checked();
+  const auto entries = root.entries.Checked();
+  const auto text = root.text.Checked();
+  const auto box = root.box.Checked();
+  if (!numbers.ok() || !entries.ok() || !text.ok() || !box.ok()) return 0;
+  digest.Add(numbers->size());
+  for (const int number : *numbers) digest.Add(static_cast<uint64_t>(number));
+  digest.Add(entries->size());
+  for (const Entry& entry : *entries) digest.Add(entry);
+  digest.Add(*text);
+  if (*box != nullptr) digest.Add(**box);
+  digest.Add(root.queue.size());
+  for (size_t i = 0; i < root.queue.size(); ++i) {
+    const auto number = root.queue.Checked(i);
+    if (!number.ok()) return 0;
+    digest.Add(static_cast<uint64_t>(**number));
+  }
+  return digest.value();
+}
+
+uint64_t BlocksOf(const Root& root) {
+  uint64_t blocks = (root.numbers.capacity() != 0) + (root.entries.capacity() != 0) + (root.text.capacity() != 0) +
+                    (root.queue.capacity() != 0);
+  for (const Entry& entry : root.entries) blocks += entry.name.capacity() != 0;
+  if (!root.box.empty()) blocks += 1 + (root.box->name.capacity() != 0);
+  return blocks;
+}
+
+// ---- the changes -----------------------------------------------------------------------------------------------------------------
+
+// All of them are full: what comes next must grow.
+void Fill(Root& root) {
+  Ok(root.numbers.Assign({1, 2, 3, 4}));
+  Ok(root.entries.Clear());
+  Ok(root.entries.PushBack(10, "ten"));
+  Ok(root.entries.PushBack(11, "eleven"));
+  Ok(root.text.Assign("sixteen letters!"));
+  Ok(root.box.Set(20, "twenty"));
+  Ok(root.queue.Clear());
+  for (int i = 0; i < 4; ++i) Ok(root.queue.PushBack(i));
+  Ok(root.queue.PopFront());
+  Ok(root.queue.PushBack(4));
+}
+
+void PushWithGrowth(Root& root) {
+  Ok(root.numbers.PushBack(5));
+  Ok(root.entries.PushBack(12, "twelve"));
+}
+void InsertAndErase(Root& root) {
+  Ok(root.numbers.Erase(0));
+  Ok(root.numbers.Insert(1, 9));
+  Ok(root.entries.Insert(0, 13, "thirteen"));
+  Ok(root.entries.Erase(1));
+  Ok(root.entries.PopBack());
+}
+void SetAndEdit(Root& root) {
+  Ok(root.numbers.Set(0, 8));
+  const std::span<int> all = root.numbers.EditAll().value();
+  all[3] = 9;
+  Ok(root.entries.Set(1, 14, "fourteen"));
+  root.entries.Edit(0).value()->id = 15;
+}
+void AssignText(Root& root) {
+  Ok(root.text.Assign("another text"));
+  Ok(root.text.Append(", longer than there is room for"));
+  Ok(root.entries.Edit(1).value()->name.Append(" and more than fits there"));
+}
+void ReplaceBox(Root& root) {
+  root.box.Edit().value()->id = 21;
+  Ok(root.box.Set(22, "twenty-two"));
+}
+void BothEnds(Root& root) {
+  Ok(root.queue.PopBack());
+  Ok(root.queue.PushFront(30));
+  Ok(root.queue.Set(1, 31));
+  Ok(root.queue.PushBack(32));
+  Ok(root.queue.PopFront());
+}
+void Several(Root& root) {
+  PushWithGrowth(root);
+  SetAndEdit(root);
+  AssignText(root);
+  ReplaceBox(root);
+  BothEnds(root);
+  InsertAndErase(root);
+}
+void GiveUp(Root& root) {
+  Ok(root.entries.Clear());
+  Ok(root.numbers.Clear());
+  Ok(root.numbers.ShrinkToFit());
+  Ok(root.box.Clear());
+  Ok(root.queue.Clear());
+}
+
+// ---- mistakes --------------------------------------------------------------------------------------------------------------------
+
+shm_internal::Section& Open() { return *shm_internal::this_thread_sections.open; }
+
+// Words of a container's header: docs/memory_format.md.
+uint64_t& WordOf(Vector<int>& vector, size_t word) { return reinterpret_cast<uint64_t*>(&vector)[word]; }
+
+// The header says that its elements need no saving.
+void UnsavedElement(Root& root) {
+  Ok(root.numbers.Edit(1).status());
+  WordOf(root.numbers, 4) = 0;
+  Ok(root.numbers.Set(0, 8));
+}
+
+// The header of an element's name says that it was saved.
+void UnsavedHeader(Root& root) {
+  String& name = const_cast<String&>(root.entries[0].name);
+  reinterpret_cast<uint64_t*>(&name)[3] = Open().number();
+  Ok(name.Append("!"));
+}
+
+// The old block is not kept until the commit.
+void FreedAtOnce(Root& root) {
+  const shm_internal::Attachment& attachment = Open().attachment();
+  const auto block = attachment.heap().BlockAt(attachment.OffsetOf(root.numbers.data()));
+  Ok(root.numbers.PushBack(5));
+  attachment.heap().Free(&Open().cache(), *block);
+}
+
+constexpr size_t kLargeBytes = 600'000;  // more than half of the segment: there is one such block
+
+// A block of pages that the section has taken, saved, and given back at once: somebody else's by the time the bytes are put back.
+void SavedAndFreedAtOnce(Root& root) {
+  Ok(root.numbers.PushBack(5));
+  const auto block = Open().Allocate(kLargeBytes, 16);
+  Ok(block.status());
+  std::byte* const bytes = segment->BytesAt(block->offset, kLargeBytes).data();
+  Ok(Open().Save(bytes, 64));
+  std::memset(bytes, 1, 64);
+  Open().attachment().heap().Free(&Open().cache(), *block);
+  for (int i = 0; i < 20; ++i) Ok(root.numbers.Set(0, i));  // time for the thief
+}
+
+// ---- parties ---------------------------------------------------------------------------------------------------------------------
+
+void SetUp(Room& room, Change change) {
+  delete segment;
+  auto made = Segment::Create({.limit_bytes = size_t{1} << 20});
+  SHOAL_CHECK(made.ok(), "a segment can be made");
+  segment = new Segment(*std::move(made));
+  room.mutex = new (segment->At<Mutex<Root>>(segment->Allocate(sizeof(Mutex<Root>), 64).value())) Mutex<Root>;
+  room.blocks_at_first = Attachment::Of(room.mutex)->heap().Usage().allocated_blocks;
+  auto guard = room.mutex->Lock();
+  Fill(**guard);
+  guard->Release();
+  guard = room.mutex->Lock();
+  room.before = room.after = DigestOf(**guard);
+  if (change != nullptr) {
+    change(**guard);
+    room.after = DigestOf(**guard);
+    guard->Rollback();
+  }
+  SHOAL_CHECK(!failed, "the setup can do what the victim does");
+}
+
+template <Change change>
+void Act(Room& room) {
+  auto guard = room.mutex->Lock();
+  SHOAL_CHECK(guard.ok(), "a mutex can be locked");
+  change(**guard);
+  SHOAL_CHECK(!failed, "what the setup could do, the victim can");
+  guard->Release();
+  room.committed = true;
+}
+template <Change change>
+void Rehearse(Room& room) {
+  auto guard = room.mutex->Lock();
+  SHOAL_CHECK(guard.ok(), "a mutex can be locked");
+  change(**guard);
+  guard->Rollback();
+}
+
+void Rescue(Room& room) {
+  auto guard = room.mutex->Lock();
+  SHOAL_CHECK(guard.ok(), "a mutex can be locked");
+  Root& root = **guard;
+  const uint64_t digest = DigestOf(root);
+  if (root.rescues != 0) {
+    if (digest != root.rescued_digest) room.torn = true;
+  } else {
+    if (digest != room.before && digest != room.after) room.torn = true;
+    if (room.committed && digest != room.after) room.lost = true;
+  }
+  // Uses whatever memory there is, so that what is somebody's shows. Of a torn state nothing can be expected.
+  if (!room.torn && !room.lost) {
+    Fill(root);
+    Several(root);
+    if (failed) room.torn = true;
+  }
+  root.rescued_digest = DigestOf(root);
+  ++root.rescues;
+}
+
+// Takes pages in a section of its own, under a lock of its own, and keeps them.
+void Steal(Room& room) {
+  auto offset = segment->Allocate(kLargeBytes, 16);
+  if (!offset.ok()) return;  // the victim has it
+  std::byte* const bytes = segment->BytesAt(*offset, kLargeBytes).data();
+  std::memset(bytes, 7, kLargeBytes);
+  room.stolen_bytes = kLargeBytes;
+  room.stolen = bytes;
+}
+
+Verdict Judge(void* shared) {
+  Room& room = *static_cast<Room*>(shared);
+  if (room.torn) return Verdict::kHalfDone;
+  if (room.lost) return Verdict::kLost;
+  for (size_t i = 0; i < room.stolen_bytes; ++i) {
+    if (room.stolen[i] != std::byte{7}) return Verdict::kHalfDone;
+  }
+  const std::shared_ptr<Attachment> attachment = Attachment::Of(room.mutex);
+  uint64_t journals = 0;
+  for (const shm_internal::ThreadSlot& slot : attachment->threads()) {
+    if (shm_internal::Head::IsOpen(slot.head.load())) return Verdict::kHalfDone;
+    journals += slot.journal.load() != 0;
+  }
+  auto guard = room.mutex->Lock();
+  if (!guard.ok() || DigestOf(**guard) != (*guard)->rescued_digest) return Verdict::kHalfDone;
+  guard->Release();
+  guard = room.mutex->Lock();
+  journals = 0;
+  for (const shm_internal::ThreadSlot& slot : attachment->threads()) journals += slot.journal.load() != 0;
+  const uint64_t blocks =
+      attachment->heap().Usage().allocated_blocks - room.blocks_at_first - journals - (room.stolen != nullptr);
+  const uint64_t owned = BlocksOf(**guard);
+  return blocks == owned ? Verdict::kFine : blocks < owned ? Verdict::kLost : Verdict::kLeaked;
+}
+
+// A process of its own does once what every process does once.
+void Warm() {
+  static Room& own = *new Room{};
+  Segment* const before = std::exchange(segment, nullptr);
+  SetUp(own, Several);
+  Act<Several>(own);
+  segment = before;
+}
+
+template <Change change>
+Operation Registered(std::string name) {
+  Operation operation = OperationOn<Room>(std::move(name));
+  operation.setup = [](void* shared) { SetUp(*new (shared) Room{}, change); };
+  operation.warm = Warm;
+  operation.prepare = On(Rehearse<change>);
+  operation.body = On(Act<change>);
+  operation.rescuer = On(Rescue);
+  operation.kill_rescuer_too = true;
+  operation.may_sleep = [](const void* shared, int) { return static_cast<const Room*>(shared)->mutex->locked(); };
+  operation.check = Judge;
+  return operation;
+}
+
+// With nothing prepared: the thread takes its slot, makes its journal and gets its slabs first.
+template <Change change>
+Operation FirstOfAThread(std::string name) {
+  Operation operation = Registered<change>(std::move(name));
+  operation.prepare = nullptr;
+  return operation;
+}
+
+template <Change change>
+Operation RolledBack(std::string name) {
+  Operation operation = Registered<change>(std::move(name));
+  operation.setup = [](void* shared) { SetUp(*new (shared) Room{}, nullptr); };
+  operation.body = On(Rehearse<change>);
+  return operation;
+}
+
+// A mistake cannot be rehearsed.
+template <Change change>
+Operation Mistaken(std::string name) {
+  Operation operation = Registered<change>(std::move(name));
+  operation.setup = [](void* shared) { SetUp(*new (shared) Room{}, nullptr); };
+  operation.prepare = On(Rehearse<PushWithGrowth>);
+  operation.body = [](void* shared) {
+    Room& room = *static_cast<Room*>(shared);
+    auto guard = room.mutex->Lock();
+    change(**guard);  // never commits: whatever is left of it is a mistake
+    guard->Rollback();
+  };
+  return operation;
+}
+
+}  // namespace
+
+std::vector<Operation> ContainerOperations() {
+  return {
+      Registered<PushWithGrowth>("Vector, push with growth"),
+      FirstOfAThread<PushWithGrowth>("Vector, push with growth, the first section of a thread"),
+      Registered<InsertAndErase>("Vector, insert and erase"),
+      Registered<SetAndEdit>("Vector, set and edit"),
+      Registered<AssignText>("String, assign and append"),
+      Registered<ReplaceBox>("Box, edit and replace"),
+      Registered<BothEnds>("Deque, at both ends"),
+      Registered<GiveUp>("containers, given up"),
+      Registered<Several>("containers, several in a section"),
+      RolledBack<Several>("containers, several in a section, rolled back"),
+  };
+}
+
+std::vector<Operation> ContainerOperationsThatTear() {
+  std::vector<Operation> broken = {
+      Mistaken<UnsavedElement>("Vector, an element is changed that was not saved"),
+      Mistaken<UnsavedHeader>("String, a header is changed that was not saved"),
+      Mistaken<FreedAtOnce>("Vector, the old block is freed before the commit"),
+      Mistaken<SavedAndFreedAtOnce>("a block of the same section is saved, and freed before the end"),
+  };
+  broken.back().thief = [](void* shared, const Gate& gate) {
+    Steal(*static_cast<Room*>(shared));
+    gate.Hold();
+  };
+  return broken;
+}
+
+}  // namespace shoal::tests
