@@ -12,7 +12,6 @@
 #include "shoal/shm/lock_all.h"            // IWYU pragma: export
 #include "shoal/shm/hash_map.h"            // IWYU pragma: export
 #include "shoal/shm/hash_map_key.h"        // IWYU pragma: export
-#include "shoal/shm/lock_all.h"            // IWYU pragma: export
 #include "shoal/shm/mutex.h"               // IWYU pragma: export
 #include "shoal/shm/rw_lock.h"             // IWYU pragma: export
 #include "shoal/shm/segment.h"             // IWYU pragma: export
@@ -21,7 +20,6 @@
 #include "shoal/shm/string.h"              // IWYU pragma: export
 #include "shoal/shm/value.h"               // IWYU pragma: export
 #include "shoal/shm/variant.h"             // IWYU pragma: export
-#include "shoal/shm/value.h"               // IWYU pragma: export
 #include "shoal/shm/vector.h"              // IWYU pragma: export
 #include "shoal/sync/barrier.h"            // IWYU pragma: export
 #include "shoal/sync/bounded_semaphore.h"  // IWYU pragma: export

@@ -98,7 +98,7 @@ struct VectorCore {
   // The place behind the last element, if all there is to do is to write there: this section has begun the change before, there is
   // room, and nothing to save. Else null. No more is compared than that place needs.
   __attribute__((always_inline)) std::byte* PlaceOrNull(ElementShape shape, size_t& size_now) {
-    const Section* const section = this_thread_sections.open;
+    const Section* const section = ThisThreadSections().open;
     if (__builtin_expect(section == nullptr || saved_in != section->number(), 0)) return nullptr;
     size_now = Once(size);
     if (__builtin_expect(size_now >= capacity || size_now < kept, 0)) return nullptr;

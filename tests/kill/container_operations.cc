@@ -181,7 +181,7 @@ void GiveUp(Root& root) {
 
 // ---- mistakes --------------------------------------------------------------------------------------------------------------------
 
-shm_internal::Section& Open() { return *shm_internal::this_thread_sections.open; }
+shm_internal::Section& Open() { return *shm_internal::ThisThreadSections().open; }
 
 // Words of a container's header: docs/memory_format.md.
 uint64_t& WordOf(Vector<int>& vector, size_t word) { return reinterpret_cast<uint64_t*>(&vector)[word]; }
