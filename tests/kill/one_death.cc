@@ -84,7 +84,9 @@ class Scene {
       Play(plan_.victim, [&] { operation_.body(shared_); }, action);
       _exit(0);
     });
-    Rest(&victim);
+    do {
+      Rest(&victim);
+    } while (victim.asleep());  // getting ready, it may wait for a child of its own
     return victim;
   }
 
