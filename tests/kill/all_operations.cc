@@ -1,5 +1,6 @@
 #include "shoal/tests/kill/all_operations.h"
 
+#include "shoal/tests/kill/guard_operations.h"
 #include "shoal/tests/kill/heap_operations.h"
 #include "shoal/tests/kill/named_segment_operations.h"
 #include "shoal/tests/kill/map_operations.h"
@@ -13,6 +14,7 @@ constexpr OperationGroup kGroups[] = {
     {"sync", SyncOperations, SyncOperationsThatHang},
     {"heap", HeapOperations, HeapOperationsThatLeak},
     {"section", SectionOperations, SectionOperationsThatTear},
+    {"guard", GuardOperations, GuardOperationsThatHang},
     {"named segment", NamedSegmentOperations},
     {"map", MapOperations, MapOperationsThatTear},
 };
