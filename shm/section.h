@@ -80,11 +80,6 @@ class Section final {
     const size_t offset = reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base_);
     return offset - first_page_ < size_ - first_page_ && bytes <= size_ - offset;
   }
-  // The same with one comparison. REQUIRES: bytes <= kHeapPageBytes.
-  bool CoversFew(const void* address, size_t bytes) const {
-    return reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base_) - first_page_ <=
-           size_ - first_page_ - bytes;
-  }
   Attachment& attachment() const { return *attachment_; }
   const std::shared_ptr<Attachment>& shared_attachment() const { return attachment_; }
   HeapCache& cache() { return cache_; }
@@ -195,6 +190,10 @@ static_assert(sizeof(ThreadSections) <= sync_internal::Thread::kAboveBytes && st
 inline ThreadSections& SectionsOf(sync_internal::Thread& self) { return *reinterpret_cast<ThreadSections*>(self.above); }
 inline const ThreadSections& SectionsOf(const sync_internal::Thread& self) {
   return *reinterpret_cast<const ThreadSections*>(self.above);
+}
+// As this copy of the library knows them, in one load: all zero before it has looked for them; in a forked child the parent's.
+inline const ThreadSections& SectionsAsKnown() {
+  return SectionsOf(static_cast<const sync_internal::Thread&>(*sync_internal::this_thread));
 }
 inline ThreadSections& ThisThreadSections() { return SectionsOf(sync_internal::ThisThread()); }
 
