@@ -20,7 +20,6 @@ constexpr OperationGroup kGroups[] = {
     {"object", ObjectOperations, ObjectOperationsThatLeak},
     {"guard", GuardOperations, GuardOperationsThatHang},
     {"container", ContainerOperations, ContainerOperationsThatTear},
-    {"guard", GuardOperations, GuardOperationsThatHang},
     {"named segment", NamedSegmentOperations},
     {"plug-in", PluginOperations},
     {"map", MapOperations, MapOperationsThatTear},
