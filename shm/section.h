@@ -82,6 +82,11 @@ class Section final {
     const size_t offset = reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base_);
     return offset - first_page_ < size_ - first_page_ && bytes <= size_ - offset;
   }
+  // The same with one comparison. REQUIRES: bytes <= kHeapPageBytes.
+  bool CoversFew(const void* address, size_t bytes) const {
+    return reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base_) - first_page_ <=
+           size_ - first_page_ - bytes;
+  }
   Attachment& attachment() const { return *attachment_; }
   const std::shared_ptr<Attachment>& shared_attachment() const { return attachment_; }
   HeapCache& cache() { return cache_; }
