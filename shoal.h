@@ -6,6 +6,7 @@
 #include "shoal/pool/pool.h"               // IWYU pragma: export
 #include "shoal/process/cpu_count.h"       // IWYU pragma: export
 #include "shoal/process/process.h"         // IWYU pragma: export
+#include "shoal/shm/array.h"               // IWYU pragma: export
 #include "shoal/shm/atomic.h"              // IWYU pragma: export
 #include "shoal/shm/box.h"                 // IWYU pragma: export
 #include "shoal/shm/deque.h"               // IWYU pragma: export
@@ -14,6 +15,7 @@
 #include "shoal/shm/lock_all.h"            // IWYU pragma: export
 #include "shoal/shm/mutex.h"               // IWYU pragma: export
 #include "shoal/shm/rw_lock.h"             // IWYU pragma: export
+#include "shoal/shm/permit_pool.h"         // IWYU pragma: export
 #include "shoal/shm/segment.h"             // IWYU pragma: export
 #include "shoal/shm/shareable.h"           // IWYU pragma: export
 #include "shoal/shm/shareable_sync.h"      // IWYU pragma: export

@@ -36,11 +36,17 @@ namespace {
 
 // The one table of types that own something. A name that is not in it owns nothing.
 constexpr ContainerRow kContainers[] = {
-    {"Mutex", &InnerPart},   //
-    {"RwLock", &InnerPart},  //
-    {"Value", &InnerPart},   //
-    {"Shared", &HandlePart}, {"Vector", &VectorPart},   {"String", &VectorPart},   {"Box", &VectorPart},
-    {"Deque", &DequePart},   {"HashMap", &HashMapPart}, {"Variant", &VariantPart},
+    {"Mutex", &InnerPart},      //
+    {"RwLock", &InnerPart},     //
+    {"Value", &InnerPart},      //
+    {"Shared", &HandlePart},    //
+    {"Vector", &VectorPart},    //
+    {"String", &VectorPart},    //
+    {"Box", &VectorPart},       //
+    {"Deque", &DequePart},      //
+    {"HashMap", &HashMapPart},  //
+    {"Variant", &VariantPart},  //
+    {"Array", &ArrayPart},
 };
 
 const ContainerRow* RowOf(std::string_view name) {

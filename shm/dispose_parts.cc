@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "shoal/shm/array_elements.h"
 #include "shoal/shm/deque_core.h"
 #include "shoal/shm/hash_map_core.h"
 #include "shoal/shm/stored_word.h"
@@ -124,6 +125,11 @@ absl::Status HandlePart(Section& section, const Layout& layout, const Place& pla
   if (!dropped.ok() && !absl::IsDataLoss(dropped)) return dropped;
   std::memset(place.at, 0, sizeof(word));
   return absl::OkStatus();
+}
+
+absl::Status ArrayPart(Section& section, const Layout& layout, const Place& place, Places&) {
+  if (layout.number < sizeof(ArrayElements)) return DamagedContainer();
+  return reinterpret_cast<ArrayElements*>(place.at)->Dispose(section);
 }
 
 }  // namespace shoal::shm_internal

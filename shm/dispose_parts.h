@@ -69,6 +69,8 @@ absl::Status VariantPart(Section& section, const Layout& layout, const Place& pl
 absl::Status InnerPart(Section& section, const Layout& layout, const Place& place, Places& places);
 // A handle.
 absl::Status HandlePart(Section& section, const Layout& layout, const Place& place, Places& places);
+// An array's elements own nothing themselves.
+absl::Status ArrayPart(Section& section, const Layout& layout, const Place& place, Places& places);
 
 absl::Status DamagedContainer();
 

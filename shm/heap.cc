@@ -1,6 +1,7 @@
 #include "shoal/shm/heap.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -105,10 +106,23 @@ absl::StatusOr<Block> Heap::AllocateSlow(HeapCache& cache, size_t size_bytes, si
   return MakeStatus(absl::StatusCode::kDataLoss, "the heap's slabs are not what they were a moment ago");
 }
 
-absl::StatusOr<Block> Heap::AllocateRun(HeapCache& cache, size_t size_bytes, RecordRef record) const {
+absl::StatusOr<Block> Heap::AllocateZeroed(HeapCache& cache, size_t size_bytes, size_t alignment, RecordRef record) const {
+  uint64_t unused_from = runs_.page_count();
+  const bool large = IsValidAlignment(alignment) && SizeClassFor(size_bytes, alignment) == kNoSizeClass && size_bytes != 0;
+  SHOAL_ASSIGN_OR_RETURN(const Block block, large ? AllocateRun(cache, size_bytes, record, &unused_from)
+                                                  : Allocate(cache, size_bytes, alignment, record));
+  const uint64_t used_until = OffsetOf(unused_from);
+  if (block.offset < used_until) {
+    std::memset(area_ + (block.offset - area_offset_), 0, std::min<uint64_t>(size_bytes, used_until - block.offset));
+  }
+  return block;
+}
+
+absl::StatusOr<Block> Heap::AllocateRun(HeapCache& cache, size_t size_bytes, RecordRef record, uint64_t* unused_from) const {
   const uint64_t length = PagesFor(size_bytes);
   Block block;
-  const auto prepare = [&](uint64_t page, uint64_t generation) {
+  const auto prepare = [&](uint64_t page, uint64_t generation, uint64_t unused) {
+    if (unused_from != nullptr) *unused_from = unused;
     block = {.offset = OffsetOf(page), .tag = generation << 32 | kRunTag};
     return record(block) ? PageEntry::Run(length, generation) : PageEntry::Free(0);
   };
@@ -189,7 +203,7 @@ void Heap::SearchOwn(HeapCache& cache, size_t size_class) const {
 }
 
 absl::Status Heap::NewSlab(HeapCache& cache, size_t size_class) const {
-  const auto prepare = [&](uint64_t page, uint64_t generation) {
+  const auto prepare = [&](uint64_t page, uint64_t generation, uint64_t) {
     std::atomic<uint32_t>* const tags = TagsOf(page);
     const uint32_t first_tag = static_cast<uint32_t>(generation << 8);
     for (uint32_t i = 0; i < kSizeClasses[size_class].block_count; ++i) {

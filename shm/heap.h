@@ -68,6 +68,8 @@ struct HeapUsage {
 //                  larger alignments, up to 4096, cost a run.
 class Heap {
  public:
+  using RecordRef = absl::FunctionRef<bool(Block)>;
+
   // DataLoss: the layout lies outside `segment_bytes`. `reserve` gets memory for a range of the segment's bytes, idempotently.
   static absl::StatusOr<Heap> Over(std::span<std::byte> segment_bytes, HeapShared& shared, const HeapLayout& layout,
                                    ReserveMemoryFunction reserve);
@@ -87,6 +89,9 @@ class Heap {
     }
     return AllocateSlow(cache, size_bytes, alignment, record);
   }
+
+  // The same, zero-filled: pages that nobody has had before are not touched, and cost nothing.
+  absl::StatusOr<Block> AllocateZeroed(HeapCache& cache, size_t size_bytes, size_t alignment, RecordRef record) const;
 
   // Gives `block` back. False: that allocation is no more; nothing changed. A recoverer has no cache.
   bool Free(HeapCache* cache, Block block) const {
@@ -184,9 +189,9 @@ class Heap {
     return found.block;
   }
 
-  using RecordRef = absl::FunctionRef<bool(Block)>;
   absl::StatusOr<Block> AllocateSlow(HeapCache& cache, size_t size_bytes, size_t alignment, RecordRef record) const;
-  absl::StatusOr<Block> AllocateRun(HeapCache& cache, size_t size_bytes, RecordRef record) const;
+  absl::StatusOr<Block> AllocateRun(HeapCache& cache, size_t size_bytes, RecordRef record,
+                                    uint64_t* unused_from = nullptr) const;
   absl::StatusOr<uint64_t> TakePages(HeapCache& cache, uint64_t length, PageRuns::Prepare prepare) const;
   static absl::Status NotRecorded();
 

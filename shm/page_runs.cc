@@ -31,6 +31,7 @@
 //   between that and swallowing                 the rover at the longer run's first page: a first page, before and after
 //   in Grow, before the store                   memory that is reserved and not counted: reserved again, which is no work
 //   in Take, after the rest's entry             the whole free run as it was: that entry is in its middle
+//   after `used_pages`                          pages that count as used although they are still zero
 //   after the taking store                      the run taken; whoever was to record it did so in `prepare`
 //   before the rover's store                    a rover that is behind: still a first page
 //   in Change                                   the old entry or the new one
@@ -75,7 +76,10 @@ absl::StatusOr<uint64_t> PageRuns::TakeLocked(uint64_t length, Growth growth, Pr
   const uint64_t rest = fit.page + length;
   // heap.run (release): with the run in front of it, whose pages these were
   if (fit.length > length) table_[rest].store(PageEntry::Free(fit.length - length).bits(), std::memory_order_release);
-  const PageEntry entry = prepare(fit.page, generation);
+  // relaxed, both: only under the lock. Before `prepare`, which may write into the pages.
+  const uint64_t unused_from = shared_->used_pages.load(std::memory_order_relaxed);
+  if (unused_from < rest) shared_->used_pages.store(rest, std::memory_order_relaxed);
+  const PageEntry entry = prepare(fit.page, generation, unused_from);
   if (entry.is_free()) return absl::AbortedError("");
   table_[fit.page].store(entry.bits(), std::memory_order_release);  // heap.run (release): what `prepare` wrote
   shared_->rover.store(rest < page_count_ ? rest : 0, std::memory_order_relaxed);  // relaxed: only under the lock

@@ -23,6 +23,7 @@ struct alignas(64) HeapShared final {
   // Read by everybody, seldom changed.
   alignas(64) std::atomic<uint64_t> reserved_pages;  // the pages in front of this one have memory; only grows
   std::atomic<uint64_t> orphan_classes;              // bit c: there may be slabs of class c without an owner; a hint
+  std::atomic<uint64_t> used_pages;                  // under the lock: nobody ever had a page behind these; only grows
 };
 static_assert(sizeof(HeapShared) == 128 && alignof(HeapShared) == 64, "part of the shared layout");
 static_assert(offsetof(HeapShared, rover) == 40 && offsetof(HeapShared, reserved_pages) == 64, "part of the shared layout");
@@ -85,11 +86,12 @@ class PageRuns {
 
   enum class Growth : uint8_t { kNo, kYes };
 
-  // Finds `length` free pages and calls `prepare` with the first and a generation; then stores what that returned, which
-  // takes them. An entry that is free: nothing is taken. Returns the first page.
+  // Finds `length` free pages and calls `prepare` with the first, a generation, and the first page from which on nobody has ever
+  // written anything; then stores what that returned, which takes them. An entry that is free: nothing is taken. Returns the first
+  // page.
   // ResourceExhausted: no such run, not in what is reserved (kNo), or the system has no memory, or `prepare` took nothing;
   // DataLoss: the table makes no sense; and what the lock says.
-  using Prepare = absl::FunctionRef<PageEntry(uint64_t page, uint64_t generation)>;
+  using Prepare = absl::FunctionRef<PageEntry(uint64_t page, uint64_t generation, uint64_t unused_from)>;
   absl::StatusOr<uint64_t> Take(uint64_t length, Growth growth, Prepare prepare) const;
 
   // What is known of a page. Only a run's first page is ever a slab or a run; of all others, and of those without memory, this

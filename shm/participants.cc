@@ -230,7 +230,7 @@ Participant::~Participant() {
 
 bool Participant::InThisProcess() const { return sync_internal::InProcessOf(epoch_); }
 
-bool IsDead(const Attachment& attachment, ParticipantId id) {
+bool LifeHasEnded(const Attachment& attachment, ParticipantId id) {
   const int index = SlotOf(id);
   if (index < 0 || index >= kMaxParticipants) return true;
   const ParticipantSlot& slot = attachment.participants()[static_cast<size_t>(index)];
@@ -238,6 +238,18 @@ bool IsDead(const Attachment& attachment, ParticipantId id) {
   // relaxed: never changes while the slot has an owner
   if (id != ParticipantIdOf(index, slot.life_number.load(std::memory_order_relaxed))) return true;
   return life == 0 || sync_internal::OwnerDied(life);
+}
+
+bool IsDead(const Attachment& attachment, ParticipantId id) {
+  if (!LifeHasEnded(attachment, id)) return false;
+  const int index = SlotOf(id);
+  if (index < 0 || index >= kMaxParticipants) return true;
+  const ParticipantSlot& slot = attachment.participants()[static_cast<size_t>(index)];
+  // Until it has been reaped, threads of it may be running. (If it is reaped between these looks, none is.)
+  const uint64_t process = slot.process.load(std::memory_order_relaxed);  // relaxed: ordered by the life word
+  const bool running = StillRunningOrNull(attachment, process) != nullptr;
+  // relaxed: if the slot is another's by now, this number is newer than the life word's change
+  return !running || !Died(slot) || id != ParticipantIdOf(index, slot.life_number.load(std::memory_order_relaxed));
 }
 
 int Reap(Attachment& attachment, Reaper reaper) {

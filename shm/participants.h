@@ -57,8 +57,12 @@ class Participant final {
   uint32_t epoch_ = 0;
 };
 
-// Whether the process that `id` names is gone, so that nothing of it will ever run again.
+// Whether the process that `id` names is gone, so that nothing of it will ever run again: no thread of it, at least, that has a slot
+// in the segment.
 bool IsDead(const Attachment& attachment, ParticipantId id);
+
+// Whether its life word says so: threads of it may still run for a moment, and the caller be one of them.
+bool LifeHasEnded(const Attachment& attachment, ParticipantId id);
 
 // Takes back what dead participants held; how many there were. As the keepers do, on demand.
 int Reap(Attachment& attachment, Reaper reaper);

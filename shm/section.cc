@@ -214,6 +214,12 @@ absl::StatusOr<Block> Section::Allocate(size_t bytes, size_t alignment) {
                                       [this](Block block) { return TryRecordBlock(RecordKind::kAllocated, block); });
 }
 
+absl::StatusOr<Block> Section::AllocateZeroed(size_t bytes, size_t alignment) {
+  if (capacity_ - used_ < 2 * sizeof(uint64_t)) SHOAL_RETURN_IF_ERROR(Grow(2 * sizeof(uint64_t)));
+  return attachment_->heap().AllocateZeroed(cache_, bytes, alignment,
+                                            [this](Block block) { return TryRecordBlock(RecordKind::kAllocated, block); });
+}
+
 absl::Status Section::Free(uint64_t offset) {
   if (capacity_ - used_ < 2 * sizeof(uint64_t)) SHOAL_RETURN_IF_ERROR(Grow(2 * sizeof(uint64_t)));
   SHOAL_ASSIGN_OR_RETURN(const Block block, attachment_->heap().BlockAt(offset));

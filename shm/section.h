@@ -54,6 +54,8 @@ class Section final {
 
   // Takes a block for the section; it is given back if the section does not commit.
   absl::StatusOr<Block> Allocate(size_t bytes, size_t alignment);
+  // The same, zero-filled. Memory that nobody has had before is not touched.
+  absl::StatusOr<Block> AllocateZeroed(size_t bytes, size_t alignment);
 
   // Gives the block at `offset` back when the section commits. DataLoss: there is none.
   absl::Status Free(uint64_t offset);
