@@ -323,7 +323,7 @@ Operation Registered(std::string name, Party prepare, std::vector<Party> sleeper
   for (const Party party : late) operation.late_sleepers.push_back(On(party));
   operation.waker = On(Go);
   operation.rescuer = On(Rescue);
-  operation.kill_rescuer_too = true;
+  operation.kill_rescuer_too = sleepers.empty() && late.empty();  // what it makes good is the same with an audience
   operation.may_sleep = [](const void* shared, int) { return In(shared).holding.load() > 0; };
   operation.check = Judge;
   return operation;
