@@ -57,6 +57,11 @@ typedef struct shoal_host {
   uint32_t abi_version;
   uint32_t reserved;
   size_t struct_size;
+  /* What the program knows of its process and threads, for a plug-in that is linked with this library's locks and segments and
+   * has the same build signature; one with another must not use its own. NULL: there is nothing to share. A plug-in without
+   * this library's C++ has no use for it. See sync/process_table.h. */
+  const void* process_table;
+  uint64_t build_signature; /* see plugins/build_signature.h */
 } shoal_host;
 
 /* Called once, after loading. The plug-in answers for any host version: the host decides whether it understands the answer. */

@@ -1,7 +1,11 @@
 #include "shoal/plugins/catalog.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <exception>
+
+#include "shoal/plugins/build_signature.h"
+#include "shoal/sync/process_table.h"
 
 namespace shoal {
 namespace {
@@ -58,9 +62,24 @@ const shoal_plugin* Failed(const char* error) {
   return &plugin;
 }
 
+// Takes over what the program knows of its process, or sees to it that this copy of the library does nothing without.
+bool ShareWith(const shoal_host& host) {
+  if (host.abi_version != SHOAL_ABI_VERSION ||
+      host.struct_size < offsetof(shoal_host, build_signature) + sizeof(host.build_signature)) {
+    return sync_internal::RefuseTable();  // a program from before there was a table
+  }
+  if (host.build_signature != BuildSignature()) return sync_internal::RefuseTable();
+  return sync_internal::UseTable(static_cast<const sync_internal::ProcessTable*>(host.process_table));
+}
+
 }  // namespace
 
-const shoal_plugin* DescribePlugin(const shoal_host*, void (*fill)(Catalog&)) {
+const shoal_plugin* DescribePlugin(const shoal_host* host, void (*fill)(Catalog&)) {
+  if (host == nullptr || !ShareWith(*host)) {
+    return Failed(
+        "one of its globals used a lock or a segment while it was loaded: what it shares with the program is only there when "
+        "its SHOAL_PLUGIN block runs");
+  }
   static Catalog* catalog = nullptr;  // lives until the process ends: functions may run until then
   try {
     if (catalog == nullptr) {

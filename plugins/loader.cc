@@ -11,6 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "shoal/ipc/type_tree.h"
+#include "shoal/plugins/build_signature.h"
+#include "shoal/sync/robust_list.h"
 #include "shoal/sync/status.h"
 
 namespace shoal::plugins_internal {
@@ -59,8 +61,12 @@ absl::StatusOr<std::vector<const shoal_function*>> LoadPlugin(const std::string&
   const auto entry = reinterpret_cast<shoal_plugin_entry_function>(dlsym(library, SHOAL_PLUGIN_ENTRY_SYMBOL));
   if (entry == nullptr) return NoPlugin(path, "it is a shared library without a SHOAL_PLUGIN block");
 
-  static constexpr shoal_host kHost = {.abi_version = SHOAL_ABI_VERSION, .reserved = 0, .struct_size = sizeof(shoal_host)};
-  const shoal_plugin* const plugin = entry(&kHost);
+  static const shoal_host host = {.abi_version = SHOAL_ABI_VERSION,
+                           .reserved = 0,
+                           .struct_size = sizeof(shoal_host),
+                           .process_table = sync_internal::TableToGive(),
+                           .build_signature = BuildSignature()};
+  const shoal_plugin* const plugin = entry(&host);
   if (plugin == nullptr) return NoPlugin(path, "its entry function returned nothing");
   if (plugin->abi_version != SHOAL_ABI_VERSION) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition,

@@ -1,10 +1,11 @@
 #include "shoal/shm/attachment.h"
 
 #include <errno.h>
-#include <pthread.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <mutex>
 #include <new>
@@ -12,7 +13,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "shoal/shm/process_state.h"
 #include "shoal/sync/process_epoch.h"
+#include "shoal/sync/robust_lock.h"
 #include "shoal/sync/status.h"
 
 //  EDGE segment.birth: Make stores `magic` last → Attach looks at it first. Publishes the header. Nobody can find the file before that:
@@ -65,28 +68,30 @@ absl::StatusOr<PidNamespace> OwnPidNamespace() {
   return PidNamespace{found.st_dev, found.st_ino};
 }
 
-// Which addresses of this process are shared. A fork copies it while nobody changes it.
-struct Registry {
-  std::mutex mutex;
-  std::vector<std::weak_ptr<Attachment>> attachments;
+// REQUIRES: state.mutex is held.
+void Widen(ProcessState& state, const Attachment& attachment) {
+  const auto first = reinterpret_cast<uintptr_t>(attachment.base());
+  const uintptr_t behind = first + attachment.size_bytes();
+  // relaxed, all: guarded by the mutex; see MayLieInSegment
+  if (first < state.lowest.load(std::memory_order_relaxed)) state.lowest.store(first, std::memory_order_relaxed);
+  if (behind > state.highest.load(std::memory_order_relaxed)) state.highest.store(behind, std::memory_order_relaxed);
+}
 
-  static Registry& Of() {
-    static Registry* const registry = [] {
-      auto* const made = new Registry;
-      pthread_atfork([] { Of().mutex.lock(); }, [] { Of().mutex.unlock(); }, [] { Of().mutex.unlock(); });
-      return made;
-    }();
-    return *registry;
-  }
-};
-
-std::shared_ptr<Attachment> Register(std::shared_ptr<Attachment> attachment) {
-  Registry& registry = Registry::Of();
-  const std::lock_guard lock(registry.mutex);
-  std::erase_if(registry.attachments, [](const std::weak_ptr<Attachment>& known) { return known.expired(); });
-  registry.attachments.push_back(attachment);
-  Attachment::Widen(*attachment);
+absl::StatusOr<std::shared_ptr<Attachment>> Register(std::shared_ptr<Attachment> attachment) {
+  ProcessState* const state = ProcessStateOrNull();
+  if (state == nullptr) return NoProcessState();
+  const std::lock_guard lock(state->mutex);
+  state->attachments.push_back({.attachment = attachment.get(),
+                                .handle = attachment,
+                                .process_number = 0});
+  Widen(*state, *attachment);
   return attachment;
+}
+
+// Whether the owner of this word is a thread of this process.
+bool OwnedByThisProcess(const sync_internal::RobustWord& word) {
+  const uint32_t seen = word.word.load(std::memory_order_relaxed);  // relaxed: the kernel tells whose it is
+  return !sync_internal::IsFree(seen) && tgkill(getpid(), static_cast<pid_t>(sync_internal::OwnerOf(seen)), 0) == 0;
 }
 
 }  // namespace
@@ -107,14 +112,11 @@ absl::Status Attachment::OpenHeap() {
   return absl::OkStatus();
 }
 
-Attachment::~Attachment() = default;
-
-void Attachment::Widen(const Attachment& attachment) {
-  const auto first = reinterpret_cast<uintptr_t>(attachment.base());
-  const uintptr_t behind = first + attachment.size_bytes();
-  // relaxed, all: guarded by the registry's mutex; see MayLieInSegment
-  if (first < lowest_.load(std::memory_order_relaxed)) lowest_.store(first, std::memory_order_relaxed);
-  if (behind > highest_.load(std::memory_order_relaxed)) highest_.store(behind, std::memory_order_relaxed);
+Attachment::~Attachment() {
+  ProcessState* const state = ProcessStateOrNull();
+  if (state == nullptr) return;
+  const std::lock_guard lock(state->mutex);
+  std::erase_if(state->attachments, [this](const ProcessState::Known& known) { return known.attachment == this; });
 }
 
 // Pages, and the part of the page table that speaks of them and of the page behind them.
@@ -127,14 +129,46 @@ absl::Status Attachment::ReservePages(uint64_t offset, uint64_t bytes) {
 }
 
 std::shared_ptr<Attachment> Attachment::Of(const void* address) {
-  Registry& registry = Registry::Of();
-  const std::lock_guard lock(registry.mutex);
-  for (const std::weak_ptr<Attachment>& known : registry.attachments) {
-    if (std::shared_ptr<Attachment> attachment = known.lock(); attachment != nullptr && attachment->Contains(address, 1)) {
-      return attachment;
-    }
+  ProcessState* const state = ProcessStateOrNull();
+  if (state == nullptr) return nullptr;
+  const std::lock_guard lock(state->mutex);
+  for (const ProcessState::Known& known : state->attachments) {
+    // An attachment stays here until its destructor is through here, so there is something to look at.
+    if (!known.attachment->Contains(address, 1)) continue;
+    if (std::shared_ptr<Attachment> attachment = known.handle.lock(); attachment != nullptr) return attachment;
   }
   return nullptr;
+}
+
+bool Attachment::MayLieInSegment(const void* address) {
+  const ProcessState* const state = ProcessStateOrNull();
+  const auto at = reinterpret_cast<uintptr_t>(address);
+  // relaxed, both: whoever knows an address in a segment has been told after these were stored
+  return state != nullptr && at >= state->lowest.load(std::memory_order_relaxed) &&
+         at < state->highest.load(std::memory_order_relaxed);
+}
+
+absl::Status Attachment::CheckNoOtherCopy() {
+  ProcessState& state = *ProcessStateOrNull();
+  std::vector<uint64_t> ours;  // the numbers of this copy's attachments to this segment
+  {
+    const std::lock_guard lock(state.mutex);
+    for (const ProcessState::Known& known : state.attachments) {
+      if (SameSegment(*known.attachment)) ours.push_back(known.process_number);
+    }
+  }
+  const auto is_of_another_copy = [&](const auto& slot) {
+    // relaxed: of a living owner it is stable, and stored before this process could let another thread look
+    const uint64_t process = slot.process.load(std::memory_order_relaxed);
+    return std::find(ours.begin(), ours.end(), process) == ours.end() && OwnedByThisProcess(slot.life);
+  };
+  const auto used_by_another_copy = [&](const auto& slots) {
+    return std::any_of(slots.begin(), slots.end(), is_of_another_copy);
+  };
+  if (!used_by_another_copy(threads()) && !used_by_another_copy(participants())) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                    "this process uses the segment already, through another copy of shoal that shares nothing with this one: a "
+                    "plug-in must be loaded by shoal, or be linked without a copy of its own");
 }
 
 absl::StatusOr<std::shared_ptr<Attachment>> Attachment::Make(UniqueFd file, size_t pages) {
@@ -201,12 +235,16 @@ absl::StatusOr<std::shared_ptr<Attachment>> Attachment::Attach(UniqueFd file) {
 uint64_t Attachment::process_number() {
   const uint32_t epoch = sync_internal::ProcessEpoch();
   if (process_epoch_.load(std::memory_order_acquire) != epoch) {  // attachment.number (acquire)
-    static std::mutex mutex;
-    const std::lock_guard lock(mutex);
+    ProcessState& state = *ProcessStateOrNull();
+    const std::lock_guard lock(state.mutex);
     if (process_epoch_.load(std::memory_order_relaxed) != epoch) {  // relaxed: guarded by the mutex
-      // relaxed, both: a number; only uniqueness is wanted
-      process_number_.store(header().processes.fetch_add(1, std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-      process_epoch_.store(epoch, std::memory_order_release);  // attachment.number (release)
+      // relaxed: a number; only uniqueness is wanted
+      const uint64_t number = header().processes.fetch_add(1, std::memory_order_relaxed) + 1;
+      for (ProcessState::Known& known : state.attachments) {
+        if (known.attachment == this) known.process_number = number;
+      }
+      process_number_.store(number, std::memory_order_relaxed);  // relaxed: ordered by the epoch
+      process_epoch_.store(epoch, std::memory_order_release);    // attachment.number (release)
     }
   }
   return process_number_.load(std::memory_order_relaxed);  // relaxed: ordered by the epoch

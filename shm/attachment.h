@@ -34,15 +34,15 @@ class Attachment final : public std::enable_shared_from_this<Attachment> {
   // namespace; ResourceExhausted.
   static absl::StatusOr<std::shared_ptr<Attachment>> Attach(UniqueFd file);
 
+  // FailedPrecondition: this process uses the segment already, through another copy of this library that does not share its table
+  // with this one; the two would not know of each other's sections.
+  // REQUIRES: ProcessState::claiming is held.
+  absl::Status CheckNoOtherCopy();
+
   // The segment that `address` lies in, or null: not shared memory of ours.
   static std::shared_ptr<Attachment> Of(const void* address);
   // Whether to ask: false for most addresses that do not lie in a segment, after two loads.
-  static bool MayLieInSegment(const void* address) {
-    const auto at = reinterpret_cast<uintptr_t>(address);
-    // relaxed, both: whoever knows an address in a segment has been told after these were stored
-    return at >= lowest_.load(std::memory_order_relaxed) && at < highest_.load(std::memory_order_relaxed);
-  }
-  static void Widen(const Attachment& attachment);  // for the registry
+  static bool MayLieInSegment(const void* address);
   // Whether both are of one segment, perhaps mapped twice.
   bool SameSegment(const Attachment& other) const { return this == &other || (inode_ == other.inode_ && device_ == other.device_); }
 
@@ -85,10 +85,6 @@ class Attachment final : public std::enable_shared_from_this<Attachment> {
  private:
   absl::Status OpenHeap();
   absl::Status ReservePages(uint64_t offset, uint64_t bytes);
-
-  // The range of all mappings that there ever were.
-  static inline std::atomic<uintptr_t> lowest_{UINTPTR_MAX};
-  static inline std::atomic<uintptr_t> highest_{0};
 
   UniqueFd file_;
   uint64_t device_ = 0;

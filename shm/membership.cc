@@ -1,7 +1,5 @@
 #include "shoal/shm/membership.h"
 
-#include <pthread.h>
-
 #include <atomic>
 #include <memory>
 #include <mutex>
@@ -9,6 +7,7 @@
 
 #include "shoal/shm/dispose.h"
 #include "shoal/shm/layout.h"
+#include "shoal/shm/process_state.h"
 #include "shoal/shm/references.h"
 #include "shoal/shm/section.h"
 #include "shoal/shm/thread_slot.h"
@@ -19,16 +18,6 @@
 
 namespace shoal::shm_internal {
 namespace {
-
-// Who makes participants of this process. A fork copies it while nobody is at it.
-std::mutex& JoiningMutex() {
-  static std::mutex* const mutex = [] {
-    auto* const made = new std::mutex;
-    pthread_atfork([] { JoiningMutex().lock(); }, [] { JoiningMutex().unlock(); }, [] { JoiningMutex().unlock(); });
-    return made;
-  }();
-  return *mutex;
-}
 
 // Takes back what a dead participant held: first what its threads left half done, which may still give it something.
 void TakeBack(Attachment& attachment, ParticipantId id) {
@@ -53,7 +42,7 @@ absl::StatusOr<ParticipantId> Participate(Attachment& attachment) {
   // membership.joined (acquire)
   const uint64_t known = attachment.membership().load(std::memory_order_acquire);
   if (known >> 32 == epoch && static_cast<ParticipantId>(known) != 0) return static_cast<ParticipantId>(known);
-  const std::lock_guard lock(JoiningMutex());
+  const std::lock_guard lock(ProcessStateOrNull()->joining);
   const uint64_t now = attachment.membership().load(std::memory_order_relaxed);  // relaxed: guarded by the mutex
   if (now >> 32 == epoch && static_cast<ParticipantId>(now) != 0) return static_cast<ParticipantId>(now);
   auto made = std::make_unique<Membership>();

@@ -36,6 +36,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "shoal/shm/process_state.h"
 #include "shoal/shm/quiet_thread.h"
 #include "shoal/shm/thread_slot.h"
 #include "shoal/sync/futex.h"
@@ -142,6 +143,10 @@ class Participant::Keeper final {
     SegmentHeader& header = attachment_->header();
     bool owner_died = false;
     SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, header.joining, Deadline::Infinite(), &owner_died));
+    if (absl::Status sole = CheckNoOtherCopy(); !sole.ok()) {
+      sync_internal::Release(self, header.joining);
+      return sole;
+    }
     absl::StatusOr<int> taken = MakeStatus(absl::StatusCode::kResourceExhausted,
                                            absl::StrCat(kMaxParticipants, " processes use this segment already"));
     for (int i = 0; i < kMaxParticipants; ++i) {
@@ -167,6 +172,12 @@ class Participant::Keeper final {
     // Who watches already must look again, or would not see us die.
     if (taken.ok()) TellOfDeath(header);
     return taken;
+  }
+
+  absl::Status CheckNoOtherCopy() {
+    attachment_->process_number();
+    const std::lock_guard lock(ProcessStateOrNull()->claiming);
+    return attachment_->CheckNoOtherCopy();
   }
 
   void Watch(int own) {

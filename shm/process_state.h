@@ -25,15 +25,15 @@ struct ProcessState {
   struct Known {
     const Attachment* attachment;
     std::weak_ptr<Attachment> handle;
-    uint64_t device;  // of its file
-    uint64_t inode;
     uint64_t process_number;  // this process's in that segment; 0: not asked for yet
   };
   std::mutex mutex;
-  std::vector<Known> attachments;  // guarded by mutex
-  std::mutex claiming;             // held while a thread takes its place in a segment
-  std::mutex joining;              // held while the process does
-  std::mutex default_mutex;        // held while default_segment is made
+  std::vector<Known> attachments;                   // guarded by mutex
+  std::atomic<uintptr_t> lowest{UINTPTR_MAX};       // the range of all mappings that there ever were; written under mutex
+  std::atomic<uintptr_t> highest{0};
+  std::mutex claiming;                              // held while a thread takes its place in a segment
+  std::mutex joining;                               // held while the process does
+  std::mutex default_mutex;                         // held while default_segment is made
   std::atomic<Segment*> default_segment{nullptr};
 };
 

@@ -18,8 +18,6 @@ using sync_internal::MakeStatus;
 using sync_internal::RobustWord;
 using sync_internal::Thread;
 
-constinit thread_local ThreadSections this_thread_sections;
-
 namespace {
 
 // The exceptions in flight in this thread: std::uncaught_exceptions() without its call. The struct is part of the Itanium C++ ABI.
@@ -28,21 +26,36 @@ struct ExceptionGlobals {
   unsigned uncaught;
 };
 
-// This thread's places in all segments it uses; gives them back when the thread ends.
+}  // namespace
+
+// A thread's places in all segments it uses.
 struct Places {
-  ~Places() {
-    // A forked child that never looked, or a thread that ends inside a section: what is there is not ours, or belongs to whoever
-    // undoes the section.
-    if (this_thread_sections.serial != sync_internal::ThisThread().serial || this_thread_sections.open != nullptr) Abandon();
-    this_thread_sections = {};
-  }
+  std::vector<std::unique_ptr<Section>> sections;
+
   void Abandon() {
     for (std::unique_ptr<Section>& section : sections) static_cast<void>(section.release());
     sections.clear();
   }
-  std::vector<std::unique_ptr<Section>> sections;
 };
-thread_local Places places;
+
+namespace {
+
+// Gives a thread's places back when the thread ends. Of the copy of the library that was the first to need them.
+struct PlacesOwner {
+  ~PlacesOwner() { GiveUp(); }
+
+  void GiveUp() {
+    if (places == nullptr) return;
+    ThreadSections& mine = ThisThreadSections();
+    // A forked child, or a thread that ends inside a section: what is there is not ours, or belongs to whoever undoes the section.
+    if (mine.places != places || mine.serial != sync_internal::ThisThread().serial || mine.open != nullptr) places->Abandon();
+    if (mine.places == places) mine = {};
+    delete std::exchange(places, nullptr);
+  }
+
+  Places* places = nullptr;
+};
+thread_local PlacesOwner places_owner;
 
 }  // namespace
 
@@ -65,41 +78,58 @@ absl::StatusOr<std::unique_ptr<Section>> NewPlace(std::shared_ptr<Attachment> at
 }
 
 // After a fork, what the parent's thread had is left alone.
+// REQUIRES: this thread can own robust words; there is nothing to look at before it has.
 ThreadSections& OwnSections() {
   Thread& self = sync_internal::ThisThread();
-  ThreadSections& mine = this_thread_sections;
+  ThreadSections& mine = SectionsOf(self);
   if (mine.serial != self.serial) {
-    places.Abandon();
+    places_owner.GiveUp();
+    places_owner.places = new Places;
     mine = {.serial = self.serial,
-            .exceptions = &reinterpret_cast<const ExceptionGlobals*>(abi::__cxa_get_globals())->uncaught};
+            .base = 0,
+            .size = 0,
+            .last = nullptr,
+            .open = nullptr,
+            .exceptions = &reinterpret_cast<const ExceptionGlobals*>(abi::__cxa_get_globals())->uncaught,
+            .places = places_owner.places};
   }
   return mine;
 }
 
+// Why this thread has no sections, if it cannot.
+absl::Status CheckThread() {
+  Thread& self = sync_internal::ThisThread();
+  if (__builtin_expect(self.support != sync_internal::RobustSupport::kReady, 0)) return sync_internal::MakeRoom(self);
+  return absl::OkStatus();
+}
+
 // This thread's place in `attachment`, made if need be.
 absl::StatusOr<Section*> PlaceIn(std::shared_ptr<Attachment> attachment) {
-  for (const std::unique_ptr<Section>& section : places.sections) {
+  ThreadSections& mine = OwnSections();
+  std::vector<std::unique_ptr<Section>>& sections = mine.places->sections;
+  for (const std::unique_ptr<Section>& section : sections) {
     if (&section->attachment() == attachment.get()) return section.get();
   }
   // Segments that only this thread still keeps mapped are let go.
-  std::erase_if(places.sections, [](const auto& section) { return section->LastUser() && !section->IsOpen(); });
-  if (this_thread_sections.last != nullptr) {
-    this_thread_sections.last = nullptr;
-    this_thread_sections.base = 0;
-    this_thread_sections.size = 0;
+  std::erase_if(sections, [](const auto& section) { return section->LastUser() && !section->IsOpen(); });
+  if (mine.last != nullptr) {
+    mine.last = nullptr;
+    mine.base = 0;
+    mine.size = 0;
   }
   SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Section> place, NewPlace(std::move(attachment)));
-  places.sections.push_back(std::move(place));
-  return places.sections.back().get();
+  sections.push_back(std::move(place));
+  return sections.back().get();
 }
 
 }  // namespace
 
 absl::StatusOr<Section*> SectionAt(const void* address) {
+  SHOAL_RETURN_IF_ERROR(CheckThread());
   ThreadSections& mine = OwnSections();
   if (reinterpret_cast<uintptr_t>(address) - mine.base < mine.size) return mine.last;
   Section* found = nullptr;
-  for (const std::unique_ptr<Section>& section : places.sections) {
+  for (const std::unique_ptr<Section>& section : mine.places->sections) {
     if (section->attachment().Contains(address, 1)) found = section.get();
   }
   if (found == nullptr) {
@@ -116,22 +146,23 @@ absl::StatusOr<Section*> SectionAt(const void* address) {
 }
 
 void LeaveSegments() {
+  if (!CheckThread().ok()) return;
   ThreadSections& mine = OwnSections();
   SHOAL_CHECK(mine.open == nullptr, "a thread leaves its segments when it has no section open");
-  places.sections.clear();
+  mine.places->sections.clear();
   mine.last = nullptr;
   mine.base = 0;
   mine.size = 0;
 }
 
 SideSection::SideSection(std::unique_ptr<Section> own, Section* section)
-    : own_(std::move(own)), section_(section), before_(this_thread_sections.open) {
+    : own_(std::move(own)), section_(section), before_(ThisThreadSections().open) {
   section_->Open(std::span<RobustWord* const>());
-  this_thread_sections.open = section_;
+  ThisThreadSections().open = section_;
 }
 
 absl::StatusOr<SideSection> SideSection::Open(std::shared_ptr<Attachment> attachment) {
-  OwnSections();
+  SHOAL_RETURN_IF_ERROR(CheckThread());
   SHOAL_ASSIGN_OR_RETURN(Section* const place, PlaceIn(attachment));
   if (!place->IsOpen()) return SideSection(nullptr, place);
   SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<Section> own, NewPlace(std::move(attachment)));
@@ -142,13 +173,13 @@ absl::StatusOr<SideSection> SideSection::Open(std::shared_ptr<Attachment> attach
 SideSection::~SideSection() {
   if (section_ == nullptr) return;
   section_->Rollback();
-  this_thread_sections.open = before_;
+  ThisThreadSections().open = before_;
 }
 
 void SideSection::Commit() {
   section_->Commit();
   section_ = nullptr;
-  this_thread_sections.open = before_;
+  ThisThreadSections().open = before_;
 }
 
 void SideSection::CommitAndGoOn() {
@@ -158,7 +189,7 @@ void SideSection::CommitAndGoOn() {
 
 absl::StatusOr<Section*> SectionToOpenAt(const void* address) {
   SHOAL_ASSIGN_OR_RETURN(Section* const section, SectionAt(address));
-  if (this_thread_sections.open != nullptr) {
+  if (ThisThreadSections().open != nullptr) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition,
                       "this thread has a critical section open: take several mutexes at once with LockAll");
   }

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -173,22 +174,32 @@ class Section final {
   SavedExtents saved_;
 };
 
-// What a thread knows of its sections. Initial-exec, as in robust_list.h.
+struct Places;
+
+// What a thread knows of its sections. Lies in the thread's record, so that a program and its plug-ins see the same.
 struct ThreadSections {
-  uint64_t serial = 0;  // of the thread, in its process, that the rest belongs to
-  uintptr_t base = 0;   // the segment used last
-  size_t size = 0;
-  Section* last = nullptr;
-  Section* open = nullptr;
-  const unsigned* exceptions = nullptr;  // how many are in flight
+  uint64_t serial;  // of the thread, in its process, that the rest belongs to
+  uintptr_t base;   // the segment used last
+  size_t size;
+  Section* last;
+  Section* open;
+  const unsigned* exceptions;  // how many are in flight
+  Places* places;              // all its places
 };
-extern constinit thread_local ThreadSections this_thread_sections __attribute__((tls_model("initial-exec")));
+static_assert(sizeof(ThreadSections) <= sync_internal::Thread::kAboveBytes && std::is_trivial_v<ThreadSections>,
+              "it lies in the thread's record, zero at first");
+
+inline ThreadSections& SectionsOf(sync_internal::Thread& self) { return *reinterpret_cast<ThreadSections*>(self.above); }
+inline ThreadSections& ThisThreadSections() { return SectionsOf(sync_internal::ThisThread()); }
 
 // The section that this thread has open, for containers.
 // FailedPrecondition: none, or not in the segment of these bytes.
 inline Section* OpenSectionOrNull(const void* address, size_t bytes) {
-  Section* const open = this_thread_sections.open;
-  return open != nullptr && open->Covers(address, bytes) ? open : nullptr;
+  sync_internal::Thread& self = sync_internal::ThisThread();
+  const ThreadSections& mine = SectionsOf(self);
+  Section* const open = mine.open;
+  // In a forked child the section is the parent's.
+  return open != nullptr && mine.serial == self.serial && open->Covers(address, bytes) ? open : nullptr;
 }
 absl::Status NoOpenSection(const void* address);
 
@@ -242,7 +253,7 @@ inline Section* PlaceOrNull(const sync_internal::Thread& self, const void* addre
 // Takes `lock` and opens a section that holds it, if that is all there is to do; else null.
 inline Section* TryLockAndOpenFast(sync_internal::RobustWord& lock) {
   sync_internal::Thread& self = sync_internal::ThisThread();
-  ThreadSections& mine = this_thread_sections;
+  ThreadSections& mine = SectionsOf(self);
   if (__builtin_expect(
           mine.serial != self.serial || reinterpret_cast<uintptr_t>(&lock) - mine.base >= mine.size || mine.open != nullptr,
           0)) {

@@ -94,7 +94,9 @@ class SectionGuard final {
 
   // Commits, or rolls back if an exception that was not there at the beginning is in flight; gives the locks up.
   void End() {
-    if (section_ != nullptr) Finish(*this_thread_sections.exceptions <= exceptions_);
+    if (section_ == nullptr) return;
+    const unsigned* const exceptions = ThisThreadSections().exceptions;  // null: another thread, as Finish will find out
+    Finish(exceptions == nullptr || *exceptions <= exceptions_);
   }
   void RollbackAndEnd() {
     if (section_ != nullptr) Finish(/*commit=*/false);
@@ -125,7 +127,7 @@ class SectionGuard final {
     void GiveUp() override {
       section_ = std::exchange(guard_.section_, nullptr);
       section_->Commit();
-      this_thread_sections.open = nullptr;
+      ThisThreadSections().open = nullptr;
       guard_.locks_.Release(sync_internal::ThisThread());
     }
     absl::Status TakeAgain() override {
@@ -152,8 +154,8 @@ class SectionGuard final {
   SectionGuard(Section& section, const Locks& locks, bool recovered)
       : section_(&section),
         locks_(locks),
-        owner_(this_thread_sections.serial),
-        exceptions_(*this_thread_sections.exceptions),
+        owner_(ThisThreadSections().serial),
+        exceptions_(*ThisThreadSections().exceptions),
         recovered_(recovered) {
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state_);
   }
@@ -169,7 +171,7 @@ class SectionGuard final {
 
   static void OpenSection(const Locks& locks, Section& section) {
     locks.Open(section);
-    this_thread_sections.open = &section;
+    ThisThreadSections().open = &section;
   }
 
   bool Mine() const {
@@ -188,7 +190,7 @@ class SectionGuard final {
     } else {
       section.Rollback();
     }
-    this_thread_sections.open = nullptr;
+    ThisThreadSections().open = nullptr;
     locks_.Release(sync_internal::ThisThread());
     pthread_setcancelstate(cancel_state_, nullptr);
   }

@@ -107,7 +107,7 @@ class StoredTest : public testing::Test {
   // Runs `body` in a section; commits if it says OK.
   template <class Body>
   absl::Status InSection(Body body) {
-    return mutex_->With([&](Root&) -> absl::Status { return body(*shm_internal::this_thread_sections.open); });
+    return mutex_->With([&](Root&) -> absl::Status { return body(*shm_internal::ThisThreadSections().open); });
   }
   uint64_t Blocks() const { return shm_internal::Attachment::Of(mutex_)->heap().Usage().allocated_blocks; }
   uint64_t OwnedBlocks() const { return Blocks() - blocks_at_first_; }

@@ -14,8 +14,11 @@
 
 #include "shoal/shm/thread_slot.h"
 
+#include <mutex>
+
 #include "absl/strings/str_cat.h"
 #include "shoal/shm/journal.h"
+#include "shoal/shm/process_state.h"
 #include "shoal/sync/futex.h"
 #include "shoal/sync/robust_lock.h"
 #include "shoal/sync/status.h"
@@ -23,6 +26,10 @@
 namespace shoal::shm_internal {
 
 absl::StatusOr<int> ClaimThreadSlot(sync_internal::Thread& self, Attachment& attachment) {
+  const uint64_t process = attachment.process_number();
+  // From the life word until its number is stored, a thread of this process looks like one of another copy of the library.
+  const std::lock_guard lock(ProcessStateOrNull()->claiming);
+  SHOAL_RETURN_IF_ERROR(attachment.CheckNoOtherCopy());
   for (int i = 0; i < kMaxThreads; ++i) {
     ThreadSlot& slot = attachment.threads()[static_cast<size_t>(i)];
     // relaxed: a hint, Acquire decides
@@ -41,7 +48,7 @@ absl::StatusOr<int> ClaimThreadSlot(sync_internal::Thread& self, Attachment& att
     // relaxed, both: ours now; no section is open
     slot.retained.store(0, std::memory_order_relaxed);
     slot.finished.store(0, std::memory_order_relaxed);
-    slot.process.store(attachment.process_number(), std::memory_order_relaxed);  // relaxed: ordered by the life word
+    slot.process.store(process, std::memory_order_relaxed);  // relaxed: ordered by the life word
     // A keeper may have met us in the slot before that store, and sleep until the dead thread in it ends.
     if (owner_died) TellOfDeath(attachment.header());
     return i;

@@ -2,6 +2,9 @@
 //
 //  EDGE robust.epoch: MeetThread() release → ThisThread() acquire. Publishes the page of the process epoch.
 //
+//  A thread has one record, in the memory of the first copy of this library in the process; every copy remembers where it is
+//  (this_thread), and the table that they share (process_table.h) is where it asks.
+//
 //  The list, as glibc and the kernel have it: head.first → entry → entry → head. An entry is the address of a `next` field,
 //  bit 0 set for a priority-inheriting mutex; the word lies 32 bytes before it, the link back 8 bytes before it. Entries are
 //  added in front only, by us and by glibc, and taken out anywhere.
@@ -73,6 +76,11 @@ uint32_t PidNamespace() {
 // The head of those who cannot own robust words.
 constinit RobustListHead no_list = {};
 
+// What a thread is before this copy has looked for its record, and what it stays for a copy that refuses. Nobody writes to them.
+constinit Thread unmet = {.epoch = kUnknownEpoch};
+constinit Thread no_thread = {
+    .epoch = kNoEpoch, .tid = 0x3fffffff, .head = &no_list, .support = RobustSupport::kOtherBuild};
+
 RobustSupport FindList(Thread& self) {
   self.head = &no_list;
   if (!FutexWaitvSupported()) return RobustSupport::kNoWaitv;
@@ -91,7 +99,7 @@ RobustSupport FindList(Thread& self) {
 // leaves them to the kernel, and this memory too.
 struct EntriesOwner {
   ~EntriesOwner() {
-    Thread& self = this_thread;
+    Thread& self = *this_thread;
     if (self.entries == self.few || CountHeld(self) > Thread::kInline) return;
     memcpy(self.few, self.entries, sizeof(self.few));
     free(self.entries);
@@ -118,22 +126,31 @@ void RememberInFront(Thread& self, uintptr_t neighbour, uintptr_t entry) {
 
 }  // namespace
 
-constinit thread_local Thread this_thread = {.epoch = kUnknownEpoch};
+constinit thread_local Thread* this_thread = &unmet;
 constinit std::atomic<const std::atomic<uint32_t>*> process_epoch{&no_epoch};
 
-Thread& MeetThread() {
-  Thread& self = this_thread;
+namespace {
+
+// Of the first copy of the library in this process, for all of them.
+constinit thread_local Thread own_thread __attribute__((tls_model("initial-exec"))) = {.epoch = kUnknownEpoch};
+constinit std::atomic<void*> own_above{nullptr};
+
+// This thread's record, filled in if it is not.
+void* MeetOwnThread() {
+  Thread& self = own_thread;
+  std::atomic<uint32_t>* const word = EpochWord();
+  // Another copy's first look at it. relaxed: the word changes only by a fork of this very thread
+  if (word != nullptr && word->load(std::memory_order_relaxed) == self.epoch) return &self;
+
   self.held = 0;  // what a parent held is the parent's
   self.newest = nullptr;
   self.room = 0;
   self.head = &no_list;
   if (self.entries == nullptr || self.epoch == kUnknownEpoch) self.entries = self.few;
   self.tid = static_cast<uint32_t>(syscall(SYS_gettid));
-
-  std::atomic<uint32_t>* const word = EpochWord();
   if (word == nullptr) {
     self.support = RobustSupport::kNoMemory;
-    return self;
+    return &self;
   }
   uint32_t epoch = word->load(std::memory_order_relaxed);  // relaxed: the CAS below decides
   if (epoch == 0) {
@@ -141,14 +158,72 @@ Thread& MeetThread() {
     const uint32_t fresh = last_epoch.fetch_add(1, std::memory_order_relaxed) + 1;
     if (word->compare_exchange_strong(epoch, fresh, std::memory_order_relaxed)) epoch = fresh;  // relaxed: as above
   }
-  process_epoch.store(word, std::memory_order_release);  // robust.epoch (release)
   self.epoch = epoch;
   // relaxed: only uniqueness is wanted
   self.serial = (uint64_t{epoch} << 32) | (last_serial.fetch_add(2, std::memory_order_relaxed) + 2);
   self.pid_namespace = PidNamespace();
   self.support = FindList(self);
   if (self.support == RobustSupport::kReady) self.room = self.entries == self.few ? Thread::kInline : kMaxHeld;
-  return self;
+  return &self;
+}
+
+constexpr uint64_t ThreadLayout() {
+  uint64_t layout = 0xcbf29ce484222325;  // FNV-1a
+  for (const uint64_t number :
+       {sizeof(Thread), sizeof(Thread::Entry), offsetof(Thread, tid), offsetof(Thread, head), offsetof(Thread, newest),
+        offsetof(Thread, behind_newest), offsetof(Thread, held), offsetof(Thread, room), offsetof(Thread, entries),
+        offsetof(Thread, serial), offsetof(Thread, pid_namespace), offsetof(Thread, support), offsetof(Thread, few),
+        offsetof(Thread, above)}) {
+    layout = (layout ^ number) * 0x100000001b3;
+  }
+  return layout;
+}
+
+constexpr ProcessTable kOwnTable = {.struct_size = sizeof(ProcessTable),
+                                    .version = kProcessTableVersion,
+                                    .reserved = 0,
+                                    .thread_layout = ThreadLayout(),
+                                    .this_thread = &MeetOwnThread,
+                                    .epoch = nullptr,  // see OwnTable
+                                    .above = &own_above};
+
+// With the epoch's word, which is made when it is needed.
+const ProcessTable& OwnTable() {
+  static const ProcessTable table = [] {
+    ProcessTable made = kOwnTable;
+    made.epoch = EpochWord();
+    return made;
+  }();
+  return table;
+}
+
+// The table that this copy uses; null: it refuses.
+const ProcessTable* TableOrNull() {
+  const ProcessTable* const table = ChooseTable(OwnTable());
+  return table == nullptr || table->thread_layout != ThreadLayout() ? nullptr : table;
+}
+
+}  // namespace
+
+Thread& MeetThread() {
+  const ProcessTable* const table = TableOrNull();
+  if (table == nullptr) return no_thread;
+  this_thread = static_cast<Thread*>(table->this_thread());
+  if (table->epoch != nullptr) {
+    process_epoch.store(static_cast<const std::atomic<uint32_t>*>(table->epoch),
+                        std::memory_order_release);  // robust.epoch (release)
+  }
+  return *this_thread;
+}
+
+const ProcessTable* TableToGive() {
+  const ProcessTable* const table = TableOrNull();
+  return table == nullptr || table->epoch == nullptr ? nullptr : table;
+}
+
+std::atomic<void*>* AboveOrNull() {
+  const ProcessTable* const table = TableOrNull();
+  return table == nullptr ? nullptr : static_cast<std::atomic<void*>*>(table->above);
 }
 
 absl::Status MakeRoom(Thread& self) {
@@ -167,6 +242,10 @@ absl::Status MakeRoom(Thread& self) {
                         "futex_waitv is missing (it needs Linux 5.16) or denied by a seccomp profile");
     case RobustSupport::kNoMemory:
       return MakeStatus(absl::StatusCode::kResourceExhausted, "no memory for the page that notices a fork");
+    case RobustSupport::kOtherBuild:
+      return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                        "this plug-in was built from other headers of shoal than its program, so the two cannot share locks or "
+                        "segments: build it again");
   }
   if (HasRoom(self)) return absl::OkStatus();
   if (self.room < kMaxHeld) {

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "shoal/sync/futex.h"
+#include "shoal/sync/process_table.h"
 
 namespace shoal::sync_internal {
 
@@ -37,9 +38,10 @@ struct RobustListHead {
 };
 
 // Why a thread cannot own robust words; kReady: it can.
-enum class RobustSupport : uint8_t { kReady, kNoList, kForeignLayout, kNoWaitv, kNoMemory };
+enum class RobustSupport : uint8_t { kReady, kNoList, kForeignLayout, kNoWaitv, kNoMemory, kOtherBuild };
 
-// What this thread knows of itself. Lies in its own memory; another process never sees it.
+// What this thread knows of itself. Lies in its own memory; another process never sees it. There is one for all copies of this
+// library in the process: see process_table.h.
 struct Thread {
   // The private copy of an entry's links, by which a release finds out that a peer has scribbled over the shared ones.
   struct Entry {
@@ -48,6 +50,7 @@ struct Thread {
     uintptr_t next;
   };
   static constexpr int kInline = 6;
+  static constexpr size_t kAboveBytes = 64;
 
   uint32_t epoch;  // of the process in which the rest was filled in
   uint32_t tid;
@@ -61,6 +64,7 @@ struct Thread {
   uint32_t pid_namespace;   // 0: not known
   RobustSupport support;
   Entry few[kInline];
+  alignas(8) unsigned char above[kAboveBytes];  // what the packages above know of this thread; zero at first
 };
 
 // More than this many robust words at once are refused: the kernel walks 2,048 entries of a dying thread's list and leaves
@@ -71,8 +75,9 @@ inline constexpr int kMaxHeld = 1000;
 inline constexpr uint32_t kNoEpoch = 0xffffffff;
 inline constexpr uint32_t kUnknownEpoch = 0xfffffffe;
 
+// This thread's record, or one that is in no epoch as long as this copy of the library has not looked for it.
 // Initial-exec: a fixed distance from the thread pointer, in plug-ins too, instead of a call on every lock.
-extern constinit thread_local Thread this_thread __attribute__((tls_model("initial-exec")));
+extern constinit thread_local Thread* this_thread __attribute__((tls_model("initial-exec")));
 // A word in a page that the kernel wipes in a child (MADV_WIPEONFORK), also after a clone that runs no atfork handler.
 extern constinit std::atomic<const std::atomic<uint32_t>*> process_epoch;
 
@@ -82,9 +87,17 @@ __attribute__((noinline, cold)) Thread& MeetThread();
 inline Thread& ThisThread() {
   // robust.epoch (acquire); then relaxed: the word changes only by a fork of this very thread
   const uint32_t epoch = process_epoch.load(std::memory_order_acquire)->load(std::memory_order_relaxed);
-  if (__builtin_expect(this_thread.epoch != epoch, 0)) return MeetThread();
-  return this_thread;
+  Thread* const self = this_thread;
+  if (__builtin_expect(self->epoch != epoch, 0)) return MeetThread();
+  return *self;
 }
+
+// The process's table, for a copy of the library that is about to be loaded. Null: no memory.
+const ProcessTable* TableToGive();
+
+// What the packages above keep for this process, in the table: null at first, and whoever is first puts something there.
+// Null itself: this copy cannot share with its program, and must do nothing; why, MakeRoom says.
+std::atomic<void*>* AboveOrNull();
 
 // list_op_pending: the kernel looks at this word too when the thread dies. If it is owned by the dead thread it is marked; if
 // it has no owner (all beacons) one of its sleepers is woken.

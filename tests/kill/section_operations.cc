@@ -63,7 +63,7 @@ void ChangeIn(Room& room, Change change) {
   ++root.right;
 }
 
-Section& Open() { return *shm_internal::this_thread_sections.open; }
+Section& Open() { return *shm_internal::ThisThreadSections().open; }
 
 void WriteBig(Room& room, const Root& root) {
   SHOAL_CHECK(Open().Save(room.big, kBigBytes).ok(), "there is memory for the journal");

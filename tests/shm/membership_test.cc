@@ -104,7 +104,7 @@ TEST(MembershipTest, ASectionWhoseLockNobodyWantsIsUndone) {
     static auto guard = world.mutex->Lock();
     (*guard)->left = 7;
     for (int i = 0; i < 10; ++i) {
-      if (!this_thread_sections.open->Allocate(64, 8).ok()) _exit(1);
+      if (!ThisThreadSections().open->Allocate(64, 8).ok()) _exit(1);
     }
   });
   EXPECT_EQ(world.attachment->heap().Usage().allocated_blocks, blocks + 11);  // and a journal
