@@ -131,8 +131,9 @@ constinit std::atomic<const std::atomic<uint32_t>*> process_epoch{&no_epoch};
 
 namespace {
 
-// Of the first copy of the library in this process, for all of them.
-constinit thread_local Thread own_thread __attribute__((tls_model("initial-exec"))) = {.epoch = kUnknownEpoch};
+// Of the first copy of the library in this process, for all of them. (Not initial-exec: for a local variable of a shared object gold
+// then writes a wrong relocation, and it is only asked for once.)
+constinit thread_local Thread own_thread = {.epoch = kUnknownEpoch};
 constinit std::atomic<void*> own_above{nullptr};
 
 // This thread's record, filled in if it is not.

@@ -4,6 +4,7 @@
 #include "shoal/tests/kill/heap_operations.h"
 #include "shoal/tests/kill/named_segment_operations.h"
 #include "shoal/tests/kill/map_operations.h"
+#include "shoal/tests/kill/plugin_operations.h"
 #include "shoal/tests/kill/section_operations.h"
 #include "shoal/tests/kill/sync_operations.h"
 
@@ -17,6 +18,7 @@ constexpr OperationGroup kGroups[] = {
     {"guard", GuardOperations, GuardOperationsThatHang},
     {"named segment", NamedSegmentOperations},
     {"map", MapOperations, MapOperationsThatTear},
+    {"plug-in", PluginOperations},
 };
 
 }  // namespace
