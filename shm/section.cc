@@ -29,7 +29,7 @@ struct ExceptionGlobals {
 }  // namespace
 
 // A thread's places in all segments it uses.
-struct Places {
+struct ThreadPlaces {
   std::vector<std::unique_ptr<Section>> sections;
 
   void Abandon() {
@@ -53,7 +53,7 @@ struct PlacesOwner {
     delete std::exchange(places, nullptr);
   }
 
-  Places* places = nullptr;
+  ThreadPlaces* places = nullptr;
 };
 thread_local PlacesOwner places_owner;
 
@@ -84,7 +84,7 @@ ThreadSections& OwnSections() {
   ThreadSections& mine = SectionsOf(self);
   if (mine.serial != self.serial) {
     places_owner.GiveUp();
-    places_owner.places = new Places;
+    places_owner.places = new ThreadPlaces;
     mine = {.serial = self.serial,
             .base = 0,
             .size = 0,

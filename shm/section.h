@@ -174,7 +174,7 @@ class Section final {
   SavedExtents saved_;
 };
 
-struct Places;
+struct ThreadPlaces;
 
 // What a thread knows of its sections. Lies in the thread's record, so that a program and its plug-ins see the same.
 struct ThreadSections {
@@ -184,7 +184,7 @@ struct ThreadSections {
   Section* last;
   Section* open;
   const unsigned* exceptions;  // how many are in flight
-  Places* places;              // all its places
+  ThreadPlaces* places;              // all its places
 };
 static_assert(sizeof(ThreadSections) <= sync_internal::Thread::kAboveBytes && std::is_trivial_v<ThreadSections>,
               "it lies in the thread's record, zero at first");
