@@ -60,7 +60,7 @@ inline constexpr uint32_t kTimed = uint32_t{1} << 31;
 
 inline constexpr uint64_t kClosed = uint64_t{1} << 63;
 
-// The descriptors that a worker is started with.
+// The descriptors that a worker is started with. Behind them comes Segment::Default(), as for every child (shm/inheritance.h).
 inline constexpr int kSegmentDescriptor = 3;
 inline constexpr int kParentDescriptor = 4;   // a pidfd of the parent
 inline constexpr int kProgramDescriptor = 5;  // the worker program itself: it was started from there

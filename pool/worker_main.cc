@@ -45,6 +45,7 @@
 #include "shoal/plugins/loader.h"
 #include "shoal/pool/messages.h"
 #include "shoal/pool/wire.h"
+#include "shoal/shm/inheritance.h"
 #include "shoal/shm/segment.h"
 #include "shoal/shm/unique_fd.h"
 #include "shoal/sync/deadline.h"
@@ -340,6 +341,7 @@ int Main(int argc, char** argv) {
   WatchForForks();
   prctl(PR_SET_NAME, "shoal-worker");
   close(kProgramDescriptor);
+  shm_internal::CloseInheritanceOnExec();  // what a task starts by itself is none of the tree
   setvbuf(stdout, nullptr, _IOLBF, 0);  // what a killed worker printed before is not lost with its buffer
   if (argc < 3) GiveUp("started by hand? it is started by a pool");
 

@@ -11,10 +11,13 @@
 
 #include <algorithm>
 #include <mutex>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "shoal/process/exit_status.h"
+#include "shoal/shm/inheritance.h"
+#include "shoal/shm/segment.h"
 #include "shoal/shm/unique_fd.h"
 #include "shoal/sync/deadline.h"
 #include "shoal/sync/status.h"
@@ -81,8 +84,8 @@ class SpawnPlan {
     return absl::OkStatus();
   }
 
-  int Spawn(pid_t* pid, const std::string& program, char* const argv[]) {
-    return posix_spawn(pid, program.c_str(), &actions_, &attributes_, argv, environ);
+  int Spawn(pid_t* pid, const std::string& program, char* const argv[], char* const environment[]) {
+    return posix_spawn(pid, program.c_str(), &actions_, &attributes_, argv, environment);
   }
 
  private:
@@ -92,6 +95,18 @@ class SpawnPlan {
   posix_spawnattr_t attributes_;
   std::vector<UniqueFd> moved_;
 };
+
+// Ours, with `variable` ("NAME=VALUE") for whatever there was of that name; without it where that is empty.
+std::vector<char*> EnvironmentWith(std::string& variable) {
+  const std::string name = absl::StrCat(shm_internal::kInheritanceVariable, "=");
+  std::vector<char*> environment;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    if (std::string_view(*entry).substr(0, name.size()) != name) environment.push_back(*entry);
+  }
+  if (!variable.empty()) environment.push_back(variable.data());
+  environment.push_back(nullptr);
+  return environment;
+}
 
 ExitStatus FromWait(const siginfo_t& info) {
   return {.kind = info.si_code == CLD_EXITED ? ExitStatus::Kind::kExited : ExitStatus::Kind::kSignalled,
@@ -135,16 +150,24 @@ absl::StatusOr<Process> Process::Start(const ProcessOptions& options) {
   SpawnPlan plan;
   plan.Signals(options.blocks_interrupt);
   plan.StandardDescriptors(options.output_to_stderr);
-  SHOAL_RETURN_IF_ERROR(plan.Inherit(options.inherited_descriptors));
+  // The tree's own segment comes behind what was asked for. A child whose parent has none makes one, if it can.
+  std::vector<int> descriptors = options.inherited_descriptors;
+  std::string inheritance;
+  if (const int tree = Segment::Default().fd(); tree >= 0) {
+    inheritance = shm_internal::InheritanceOf(tree, kFirstInherited + static_cast<int>(descriptors.size()));
+    descriptors.push_back(tree);
+  }
+  SHOAL_RETURN_IF_ERROR(plan.Inherit(descriptors));
 
   std::vector<std::string> arguments = {options.name.empty() ? options.program : options.name};
   arguments.insert(arguments.end(), options.arguments.begin(), options.arguments.end());
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
+  const std::vector<char*> environment = EnvironmentWith(inheritance);
 
   auto state = std::make_unique<State>();
-  if (const int error = plan.Spawn(&state->pid, options.program, argv.data()); error != 0) {
+  if (const int error = plan.Spawn(&state->pid, options.program, argv.data(), environment.data()); error != 0) {
     return ErrnoStatus(error, absl::StrCat("cannot start ", options.program));
   }
   // No race: the pid belongs to our unreaped child. (With SIGCHLD ignored it may be gone already; then this says so.)

@@ -19,7 +19,8 @@ struct ProcessOptions {
   std::string program;                 // path of an executable file
   std::string name;                    // argv[0]; the program's path if empty
   std::vector<std::string> arguments;  // argv[1] and so on
-  // Descriptors that the child gets, as 3, 4, 5 … in this order. All others but 0, 1 and 2 are closed in it.
+  // Descriptors that the child gets, as 3, 4, 5 … in this order, and behind them the one of Segment::Default(). All others but 0, 1
+  // and 2 are closed in it.
   std::vector<int> inherited_descriptors;
   bool output_to_stderr = false;  // what the child writes to its standard output goes to our standard error
   bool blocks_interrupt = false;  // the child starts with SIGINT blocked, until it says otherwise
@@ -37,7 +38,7 @@ struct ProcessOptions {
 // Errors:          Start: NotFound, PermissionDenied, ResourceExhausted as the system says. Join: DeadlineExceeded.
 //                  FailedPrecondition: used after it was moved from.
 // Ownership:       move-only; no zombie and no descriptor outlives the object.
-// The child has the caller's environment and working folder, /dev/null as standard input, default signal handling, no blocked
+// The child has the caller's Segment::Default(), environment and working folder, /dev/null as standard input, default signal handling, no blocked
 // signals.
 class Process final {
  public:

@@ -4,13 +4,16 @@
 #include <atomic>
 #include <bit>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "shoal/shm/heap.h"
+#include "shoal/shm/inheritance.h"
 #include "shoal/shm/layout.h"
 #include "shoal/shm/memory_file.h"
 #include "shoal/shm/named_file.h"
+#include "shoal/shm/process_state.h"
 #include "shoal/sync/check.h"
 #include "shoal/sync/status.h"
 
@@ -19,6 +22,8 @@
 //   If the process dies …                        the others see …
 //    before the run is taken, or the bump         nothing
 //    between it and the return                    a run, or bytes of a page, that nobody will ever use
+
+//  EDGE default.birth: whoever makes the default segment, release → whoever asks, acquire.
 
 namespace shoal {
 
@@ -32,6 +37,7 @@ using sync_internal::MakeStatus;
 namespace {
 
 constexpr size_t kMaxAlignment = 4096;
+constexpr size_t kDefaultLimit = size_t{1} << 30;
 constexpr size_t kSmall = 4096;  // requests up to this share a page
 
 // A run with zero bytes. `cache` owns no slabs: no thread has its number.
@@ -77,12 +83,37 @@ absl::StatusOr<Segment> Segment::Open(std::string_view name) {
 absl::Status Segment::Remove(std::string_view name) { return shm_internal::RemoveName(name); }
 absl::StatusOr<std::vector<std::string>> Segment::Names() { return shm_internal::ListNames(); }
 
+Segment& Segment::Default() {
+  shm_internal::ProcessState* const state = shm_internal::ProcessStateOrNull();
+  if (state == nullptr) {
+    static Segment* const refused = new Segment(shm_internal::NoProcessState());
+    return *refused;
+  }
+  if (Segment* const known = state->default_segment.load(std::memory_order_acquire)) return *known;  // default.birth (acquire)
+  const std::lock_guard lock(state->default_mutex);
+  if (Segment* const known = state->default_segment.load(std::memory_order_relaxed)) return *known;  // relaxed: the mutex
+  absl::StatusOr<Segment> made = absl::UnknownError("");
+  if (UniqueFd inherited = shm_internal::TakeInheritance(); inherited.valid()) {
+    made = Attach(std::move(inherited));
+  } else {
+    // Addresses are plenty, unless somebody has limited them.
+    for (const size_t limit : {kDefaultLimit, SegmentOptions().limit_bytes}) {
+      made = Create({.limit_bytes = limit});
+      if (made.ok()) break;
+    }
+  }
+  auto* const segment = made.ok() ? new Segment(*std::move(made)) : new Segment(made.status());
+  state->default_segment.store(segment, std::memory_order_release);  // default.birth (release)
+  return *segment;
+}
+
 absl::StatusOr<Segment> Segment::Attach(UniqueFd file) {
   SHOAL_ASSIGN_OR_RETURN(auto attachment, Attachment::Attach(std::move(file)));
   return Segment(std::move(attachment));
 }
 
 absl::StatusOr<size_t> Segment::Allocate(size_t size_bytes, size_t alignment) const {
+  SHOAL_RETURN_IF_ERROR(unusable_);
   SHOAL_CHECK(std::has_single_bit(alignment) && alignment <= kMaxAlignment, "an alignment is a power of two up to 4096");
   if (size_bytes > limit_bytes()) {
     return MakeStatus(absl::StatusCode::kResourceExhausted,
@@ -110,11 +141,15 @@ absl::StatusOr<size_t> Segment::Allocate(size_t size_bytes, size_t alignment) co
 }
 
 std::span<std::byte> Segment::BytesAt(size_t offset, size_t size_bytes) const {
+  if (attachment_ == nullptr) return {};
   const std::span<std::byte> bytes = attachment_->mapping().bytes();
   if (offset < attachment_->areas().first_page || offset > bytes.size() || size_bytes > bytes.size() - offset) return {};
   return bytes.subspan(offset, size_bytes);
 }
 
-sync_internal::FutexWord& Segment::deaths() const { return attachment_->header().deaths; }
+sync_internal::FutexWord& Segment::deaths() const {
+  static constinit sync_internal::FutexWord nobodys{0};  // nobody dies in a segment that nobody has
+  return attachment_ == nullptr ? nobodys : attachment_->header().deaths;
+}
 
 }  // namespace shoal

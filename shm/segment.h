@@ -62,6 +62,13 @@ class Segment {
   // The names there are, in no order.
   static absl::StatusOr<std::vector<std::string>> Names();
 
+  // This process tree's own, made by the first that asks: the children that this library starts (Process, the workers of a Pool) have
+  // it too, and so has a fork of whoever has asked. In a program that somebody else has started it is a new one. It lives as long as
+  // one of them.
+  // If it cannot be had, every call on it says why, and so does status().
+  static Segment& Default();
+  absl::Status status() const { return unusable_; }
+
   // The segment behind a descriptor made by Create, usually in another process. Takes the descriptor.
   static absl::StatusOr<Segment> Attach(shm_internal::UniqueFd file);
 
@@ -73,6 +80,7 @@ class Segment {
   template <Concurrent T, class... Args>
   [[nodiscard]] absl::StatusOr<Shared<T>> New(Args&&... args) const {
     static_assert(alignof(T) <= shm_internal::kMaxObjectAlignment, "an object in a segment is aligned to at most 64 bytes");
+    SHOAL_RETURN_IF_ERROR(unusable_);
     SHOAL_ASSIGN_OR_RETURN(shm_internal::Creation creation,
                            shm_internal::Creation::Begin(attachment_, Shared<T>::Type(), alignof(T)));
     if constexpr (requires(T* where) {
@@ -91,7 +99,7 @@ class Segment {
 
   // Takes back what dead processes held, and destroys what nobody holds any more, as others do it on the way; how many of them there
   // were.
-  int Reap() const { return shm_internal::ReapDead(attachment_); }
+  int Reap() const { return attachment_ == nullptr ? 0 : shm_internal::ReapDead(attachment_); }
 
   // The bytes at [offset, offset + size), or an empty span where these are not all inside the segment.
   std::span<std::byte> BytesAt(size_t offset, size_t size_bytes) const;
@@ -108,20 +116,24 @@ class Segment {
   // sleep on it; every sleeper of the packages above includes it.
   sync_internal::FutexWord& deaths() const;
 
-  // The descriptor a child must inherit to attach.
-  int fd() const { return attachment_->file().get(); }
+  // The descriptor a child must inherit to attach; -1: a Default() that cannot be had.
+  int fd() const { return attachment_ == nullptr ? -1 : attachment_->file().get(); }
   // For objects, as asked for and rounded up to pages of 16 KiB.
-  size_t limit_bytes() const { return attachment_->pages() * shm_internal::kHeapPageBytes; }
+  size_t limit_bytes() const { return attachment_ == nullptr ? 0 : attachment_->pages() * shm_internal::kHeapPageBytes; }
   // What has been allocated, as far as is known: exact while nobody is in a call.
-  size_t used_bytes() const { return attachment_->heap().Usage().allocated_bytes; }
+  size_t used_bytes() const { return attachment_ == nullptr ? 0 : attachment_->heap().Usage().allocated_bytes; }
 
   // Children made by fork() from now on do not have this process's mapping.
-  absl::Status KeepFromForkedChildren() { return attachment_->mapping().KeepFromForkedChildren(); }
+  absl::Status KeepFromForkedChildren() {
+    return attachment_ == nullptr ? unusable_ : attachment_->mapping().KeepFromForkedChildren();
+  }
 
  private:
   explicit Segment(std::shared_ptr<shm_internal::Attachment> attachment) : attachment_(std::move(attachment)) {}
+  explicit Segment(absl::Status unusable) : unusable_(std::move(unusable)) {}
 
-  std::shared_ptr<shm_internal::Attachment> attachment_;
+  std::shared_ptr<shm_internal::Attachment> attachment_;  // null: unusable
+  absl::Status unusable_;
 };
 
 }  // namespace shoal

@@ -516,8 +516,8 @@ TEST(PoolTest, WorkersAreReplacedAfterTheirNumberOfTasks) {
 TEST(PoolTest, WorkersInheritOnlyWhatTheyNeed) {
   const int careless = open("/dev/null", O_RDONLY);  // not close-on-exec
   Pool pool = TasksPool();
-  // Standard input, output, error; the segment; the parent's pidfd.
-  EXPECT_EQ(*GetOrDie<int64_t()>(pool, "open_descriptors").Apply(), 5);
+  // Standard input, output, error; the pool's segment; the parent's pidfd; the process tree's segment.
+  EXPECT_EQ(*GetOrDie<int64_t()>(pool, "open_descriptors").Apply(), 6);
   close(careless);
 }
 
