@@ -94,7 +94,7 @@ class ContainerWorld {
 };
 
 // How many bytes of its journal the open section of this thread has used.
-inline size_t JournalUsed() { return this_thread_sections.open->mark(); }
+inline size_t JournalUsed() { return ThisThreadSections().open->mark(); }
 
 }  // namespace shoal::shm_internal
 

@@ -115,7 +115,7 @@ struct AddressRange {
 };
 AddressRange SegmentAroundSlowly(const void* object);
 inline AddressRange SegmentAround(const void* object) {
-  const ThreadSections& mine = this_thread_sections;
+  const ThreadSections& mine = SectionsAsKnown();  // a segment lies where it lies in a forked child, too
   if (__builtin_expect(reinterpret_cast<uintptr_t>(object) - mine.base < mine.size, 1)) return {mine.base, mine.size};
   return SegmentAroundSlowly(object);
 }

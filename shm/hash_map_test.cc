@@ -440,7 +440,7 @@ TEST(HashMapTest, DamagedControlBytesEndNoSearchBadly) {
                     const auto all = map.EditAll();  // saves the table
                     for (auto [key, value] : *all) value = 7;
                     const auto untyped =
-                        shm_internal::UntypedHashMap::Read(shm_internal::this_thread_sections.open->attachment(),
+                        shm_internal::UntypedHashMap::Read(shm_internal::ThisThreadSections().open->attachment(),
                                                            reinterpret_cast<const shm_internal::HashMapCore&>(map));
                     EXPECT_TRUE(untyped.ok()) << untyped.status();
                     for (size_t i = 0; i < untyped->table.capacity; ++i) {

@@ -71,7 +71,7 @@ class ReadHold final {
 
  private:
   ReadHold(Section& place, sync_internal::ReadWriteLock& lock, sync_internal::RobustWord& held, bool recovered)
-      : place_(&place), lock_(&lock), held_(&held), owner_(this_thread_sections.serial), recovered_(recovered) {
+      : place_(&place), lock_(&lock), held_(&held), owner_(ThisThreadSections().serial), recovered_(recovered) {
     place.Pin();
   }
   static absl::StatusOr<ReadHold> TakeSlowly(sync_internal::Thread& self, sync_internal::ReadWriteLock& lock,

@@ -190,6 +190,13 @@ static_assert(sizeof(ThreadSections) <= sync_internal::Thread::kAboveBytes && st
               "it lies in the thread's record, zero at first");
 
 inline ThreadSections& SectionsOf(sync_internal::Thread& self) { return *reinterpret_cast<ThreadSections*>(self.above); }
+inline const ThreadSections& SectionsOf(const sync_internal::Thread& self) {
+  return *reinterpret_cast<const ThreadSections*>(self.above);
+}
+// As this copy of the library knows them, in one load: all zero before it has looked for them; in a forked child the parent's.
+inline const ThreadSections& SectionsAsKnown() {
+  return SectionsOf(static_cast<const sync_internal::Thread&>(*sync_internal::this_thread));
+}
 inline ThreadSections& ThisThreadSections() { return SectionsOf(sync_internal::ThisThread()); }
 
 // The section that this thread has open, for containers.
@@ -246,7 +253,7 @@ absl::Status LockAndRecover(Section& section, sync_internal::RobustWord& lock, s
 
 // This thread's place in the segment of `address`, if that is the one it used last; else null.
 inline Section* PlaceOrNull(const sync_internal::Thread& self, const void* address) {
-  const ThreadSections& mine = this_thread_sections;
+  const ThreadSections& mine = SectionsOf(self);
   return mine.serial == self.serial && reinterpret_cast<uintptr_t>(address) - mine.base < mine.size ? mine.last : nullptr;
 }
 
