@@ -4,6 +4,7 @@
 #include "shoal/tests/kill/heap_operations.h"
 #include "shoal/tests/kill/named_segment_operations.h"
 #include "shoal/tests/kill/map_operations.h"
+#include "shoal/tests/kill/object_operations.h"
 #include "shoal/tests/kill/section_operations.h"
 #include "shoal/tests/kill/sync_operations.h"
 
@@ -15,6 +16,7 @@ constexpr OperationGroup kGroups[] = {
     {"heap", HeapOperations, HeapOperationsThatLeak},
     {"section", SectionOperations, SectionOperationsThatTear},
     {"guard", GuardOperations, GuardOperationsThatHang},
+    {"object", ObjectOperations, ObjectOperationsThatLeak},
     {"named segment", NamedSegmentOperations},
     {"map", MapOperations, MapOperationsThatTear},
 };

@@ -1,0 +1,274 @@
+#include "shoal/tests/kill/object_operations.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <memory>
+#include <new>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "shoal/shm/attachment.h"
+#include "shoal/shm/heap.h"
+#include "shoal/shm/journal.h"
+#include "shoal/shm/layout.h"
+#include "shoal/shm/membership.h"
+#include "shoal/shm/mutex.h"
+#include "shoal/shm/section.h"
+#include "shoal/shm/segment.h"
+#include "shoal/shm/shared.h"
+#include "shoal/sync/check.h"
+#include "shoal/tests/kill/member_without_keeper.h"
+
+// Every party is a participant without a keeper (member_without_keeper.h); the dead are reaped by who is told to. What is right in the
+// end is one sentence: when everything is dropped, and the dead are reaped, the heap is as it was.
+
+namespace shoal::tests {
+namespace {
+
+using shm_internal::Attachment;
+
+struct Leaf {
+  uint64_t number = 0;
+};
+using SharedLeaf = Shared<Mutex<Leaf>>;
+
+struct Branch {
+  SharedLeaf left;
+  SharedLeaf right;
+};
+using SharedBranch = Shared<Mutex<Branch>>;
+
+struct Root {
+  uint64_t before = 0;
+  SharedLeaf leaf;
+  SharedBranch branch;
+  uint64_t after = 0;
+};
+
+struct Room {
+  Mutex<Root>* root;
+  uint64_t blocks_at_first;
+  std::atomic<bool> torn;
+};
+
+Segment* segment = nullptr;
+Shared<Mutex<Root>>* root_handle = nullptr;  // the driver's
+// What a party holds; of its own memory.
+std::optional<SharedLeaf> held_leaf;
+std::optional<SharedBranch> held_branch;
+
+void Join(Room& room) { JoinWithoutKeeper(*Attachment::Of(room.root)); }
+
+template <class T>
+T Made(absl::StatusOr<T> made) {
+  SHOAL_CHECK(made.ok(), "there is memory for an object");
+  return *std::move(made);
+}
+
+SharedBranch NewBranch() {
+  SharedBranch branch = Made(segment->New<Mutex<Branch>>());
+  SharedLeaf leaf = Made(segment->New<Mutex<Leaf>>());
+  auto guard = branch->Lock();
+  SHOAL_CHECK(guard.ok(), "a mutex can be locked");
+  (*guard)->left = leaf;
+  (*guard)->right = leaf;
+  return branch;
+}
+
+uint64_t Blocks(const Attachment& attachment) {
+  uint64_t journals = 0;
+  for (const shm_internal::ThreadSlot& slot : attachment.threads()) journals += slot.journal.load() != 0;
+  return attachment.heap().Usage().allocated_blocks - journals;
+}
+
+void SetUp(Room& room) {
+  if (root_handle != nullptr) {
+    const std::shared_ptr<Attachment> attachment = Attachment::Of(room.root == nullptr ? root_handle->get() : room.root);
+    delete root_handle;
+    root_handle = nullptr;
+    LeaveWithoutKeeper(*attachment);
+  }
+  delete segment;
+  auto made = Segment::Create({.limit_bytes = size_t{1} << 20});
+  SHOAL_CHECK(made.ok(), "a segment can be made");
+  segment = new Segment(*std::move(made));
+  const auto attachment = Attachment::Of(segment->BytesAt(segment->Allocate(1, 1).value(), 1).data());
+  JoinWithoutKeeper(*attachment);
+  root_handle = new Shared<Mutex<Root>>(Made(segment->New<Mutex<Root>>()));
+  room.root = root_handle->get();
+  NewBranch();  // so that all types are known
+  room.blocks_at_first = Blocks(*attachment);
+}
+
+// One party's section. Whatever the one before left, it is whole.
+template <class Change>
+void ChangeIn(Room& room, Change change, bool commit = true) {
+  auto guard = room.root->Lock();
+  SHOAL_CHECK(guard.ok(), "a mutex can be locked");
+  Root& root = **guard;
+  if (root.before != root.after || (root.before % 2 == 1) != static_cast<bool>(root.leaf)) room.torn = true;
+  ++root.before;
+  change(root);
+  ++root.after;
+  if (!commit) guard->Rollback();
+}
+
+void DropAll(Room& room) {
+  held_leaf.reset();
+  held_branch.reset();
+  ChangeIn(room, [](Root& root) {
+    root.leaf.Reset();
+    root.branch.Reset();
+    root.before += root.before % 2;  // even again
+    root.after = root.before - 1;
+  });
+}
+
+// What the victim has before it begins.
+void Hold(Room& room) {
+  Join(room);
+  held_leaf = Made(segment->New<Mutex<Leaf>>());
+  held_branch = NewBranch();
+}
+void HoldAndStore(Room& room) {
+  Hold(room);
+  ChangeIn(room, [](Root& root) {
+    root.leaf = *held_leaf;
+    root.branch = *held_branch;
+  });
+}
+void Store(Room& room) {
+  HoldAndStore(room);
+  held_leaf.reset();
+  held_branch.reset();
+}
+
+void Makes(Room&) { held_leaf = Made(segment->New<Mutex<Leaf>>()); }
+void Stores(Room& room) {
+  ChangeIn(room, [](Root& root) { root.leaf = *held_leaf; });
+}
+void StoresInVain(Room& room) {
+  ChangeIn(
+      room,
+      [](Root& root) {
+        root.leaf = *held_leaf;
+        root.branch = *held_branch;
+        root.leaf.Reset();
+      },
+      /*commit=*/false);
+}
+// An odd number of sections has stored the leaf, another takes it out again.
+void DropsStored(Room& room) {
+  ChangeIn(room, [](Root& root) {
+    root.leaf.Reset();
+    root.branch.Reset();
+  });
+}
+void DropsHeldBranch(Room&) { held_branch.reset(); }
+void TakesStored(Room& room) {
+  auto guard = room.root->Lock();
+  SHOAL_CHECK(guard.ok(), "a mutex can be locked");
+  held_branch = (*guard)->branch;
+}
+// Inside a section, beside it.
+void MakesInside(Room& room) {
+  ChangeIn(room, [](Root& root) { root.leaf = Made(segment->New<Mutex<Leaf>>()); });
+}
+
+// Another process has died, holding things.
+void Bereave(Room& room) {
+  Join(room);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    Hold(room);
+    static auto guard = room.root->Lock();
+    (*guard)->branch = *held_branch;
+    raise(SIGKILL);
+  }
+  waitpid(pid, nullptr, 0);
+}
+void Reaps(Room&) { segment->Reap(); }
+
+// A handle that nobody has counted.
+void StoresUncounted(Room& room) {
+  ChangeIn(room, [](Root& root) {
+    root.leaf = *held_leaf;
+    auto attachment = Attachment::Of(&root);
+    auto* const header = reinterpret_cast<std::atomic<uint64_t>*>(reinterpret_cast<std::byte*>(held_leaf->get()) - 64);
+    header[4] = header[4] + 1;  // `stored`, without a record
+  });
+}
+
+void Rescue(Room& room) {
+  Join(room);
+  segment->Reap();
+  DropAll(room);
+}
+
+Verdict Judge(void* shared) {
+  Room& room = *static_cast<Room*>(shared);
+  Join(room);
+  const std::shared_ptr<Attachment> attachment = Attachment::Of(room.root);
+  segment->Reap();
+  if (room.torn) return Verdict::kHalfDone;
+  for (const shm_internal::ThreadSlot& slot : attachment->threads()) {
+    if (shm_internal::Head::IsOpen(slot.head.load())) return Verdict::kHalfDone;
+  }
+  if (attachment->header().ledger.changes_count.load() != 0) return Verdict::kHalfDone;
+  const uint64_t blocks = Blocks(*attachment);
+  return blocks == room.blocks_at_first ? Verdict::kFine : blocks < room.blocks_at_first ? Verdict::kLost : Verdict::kLeaked;
+}
+
+// A process of its own does once what every process does once.
+void Warm() {
+  static Room& own = *new Room{};
+  Segment* const segment_before = std::exchange(segment, nullptr);
+  auto* const root_before = std::exchange(root_handle, nullptr);
+  SetUp(own);
+  held_leaf = Made(segment->New<Mutex<Leaf>>());
+  ChangeIn(own, [](Root& root) { root.leaf = *held_leaf; });
+  DropAll(own);
+  segment->Reap();
+  segment = segment_before;
+  root_handle = root_before;
+}
+
+Operation Registered(std::string name, void (*prepare)(Room&), void (*body)(Room&)) {
+  Operation operation = OperationOn<Room>(std::move(name));
+  operation.setup = [](void* shared) { SetUp(*new (shared) Room{}); };
+  operation.warm = Warm;
+  operation.prepare = On(prepare);
+  operation.body = On(body);
+  operation.rescuer = On(Rescue);
+  operation.kill_rescuer_too = true;
+  operation.may_sleep = [](const void* shared, int) { return static_cast<const Room*>(shared)->root->locked(); };
+  operation.check = Judge;
+  return operation;
+}
+
+}  // namespace
+
+std::vector<Operation> ObjectOperations() {
+  return {
+      Registered("object, made", Hold, Makes),
+      Registered("object, made inside a section", Hold, MakesInside),
+      Registered("handle, stored", Hold, Stores),
+      Registered("handles, stored, dropped, rolled back", Hold, StoresInVain),
+      Registered("handles, the last stored ones dropped", Store, DropsStored),
+      Registered("handles, stored ones of held objects dropped", HoldAndStore, DropsStored),
+      Registered("handle, the last one of a tree dropped", Hold, DropsHeldBranch),
+      Registered("handle, copied out of a section", Store, TakesStored),
+      Registered("the dead are reaped", Bereave, Reaps),
+  };
+}
+
+std::vector<Operation> ObjectOperationsThatLeak() {
+  return {Registered("a count is changed without a record", Hold, StoresUncounted)};
+}
+
+}  // namespace shoal::tests
