@@ -27,7 +27,7 @@ absl::Status Holds::CheckType(const Attachment& attachment, uint64_t offset, con
   }
   if (record->fingerprint == type.fingerprint && record->size_bytes == type.size_bytes) return absl::OkStatus();
   SHOAL_ASSIGN_OR_RETURN(const std::string code, CodeOf(attachment, place));
-  SHOAL_RETURN_IF_ERROR(CompareLayouts(code, type.code()));
+  SHOAL_RETURN_IF_ERROR(CompareLayouts(code, type.code(), type.field_names()));
   return MakeStatus(absl::StatusCode::kDataLoss, "the record of a type is damaged");
 }
 
@@ -62,6 +62,17 @@ Hold* Holds::Adopt(const std::shared_ptr<Attachment>& attachment, ParticipantId 
                    const TypeDescription& type) {
   const std::lock_guard lock(mutex_);
   return Enter(attachment, offset, type, SlotOf(self));
+}
+
+absl::StatusOr<uint64_t> Holds::TypeOffset(const std::shared_ptr<Attachment>& attachment, const TypeDescription& type) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto known = types_.find(&type); known != types_.end()) return known->second;
+  }
+  SHOAL_ASSIGN_OR_RETURN(const uint64_t offset, InternType(attachment, type));
+  const std::lock_guard lock(mutex_);
+  types_.emplace(&type, offset);
+  return offset;
 }
 
 std::shared_ptr<Attachment> Holds::Drop(Hold& hold) {

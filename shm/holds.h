@@ -43,6 +43,9 @@ class Holds final {
   // The same for an object that this process has just made: its bit is set.
   Hold* Adopt(const std::shared_ptr<Attachment>& attachment, ParticipantId self, uint64_t offset, const TypeDescription& type);
 
+  // InternType, remembered.
+  absl::StatusOr<uint64_t> TypeOffset(const std::shared_ptr<Attachment>& attachment, const TypeDescription& type);
+
   static void Copy(Hold& hold) {
     hold.handles.fetch_add(1, std::memory_order_relaxed);  // relaxed: its copier has one, so it does not end meanwhile
   }
@@ -57,6 +60,7 @@ class Holds final {
               int participant_slot);
 
   std::mutex mutex_;
+  std::unordered_map<const TypeDescription*, uint64_t> types_;
   std::unordered_map<uint64_t, Hold*> holds_;  // not deleted with it: in a forked child handles name them still
 };
 

@@ -124,6 +124,28 @@ class Parser {
   std::string_view rest_;
 };
 
+// Reads the names of the fields in `layout` from the beginning of `names`. Where there are none, none are set.
+void SetNames(Layout& layout, std::string_view& names) {
+  const bool is_struct = layout.kind == Layout::Kind::kStruct;
+  if (layout.kind == Layout::Kind::kArray) return SetNames(layout.parts[0], names);
+  if (layout.parts.empty()) return;
+  const auto take = [&names](char c) {
+    if (names.empty() || names[0] != c) return false;
+    names.remove_prefix(1);
+    return true;
+  };
+  if (!take(is_struct ? '<' : '(')) return;
+  for (Layout& part : layout.parts) {
+    size_t length = 0;
+    while (length < names.size() && IsNameCharacter(names[length])) ++length;
+    if (is_struct) layout.names.push_back(names.substr(0, length));
+    names.remove_prefix(length);
+    SetNames(part, names);
+    if (!take(',')) break;
+  }
+  take(is_struct ? '>' : ')');
+}
+
 void SetAround(Layout& layout) {
   for (Layout& part : layout.parts) {
     part.around = &layout;
@@ -133,11 +155,12 @@ void SetAround(Layout& layout) {
 
 }  // namespace
 
-std::unique_ptr<const Layout> ParseLayout(std::string_view code) {
+std::unique_ptr<const Layout> ParseLayout(std::string_view code, std::string_view names) {
   std::optional<Layout> parsed = Parser(code).ParseAll();
   if (!parsed) return nullptr;
   auto layout = std::make_unique<Layout>(*std::move(parsed));
   SetAround(*layout);
+  SetNames(*layout, names);
   return layout;
 }
 

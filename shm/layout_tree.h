@@ -19,7 +19,8 @@ struct Layout {
   size_t number = 0;            // elements of an array, bytes of a struct or named type, levels outwards
   std::vector<size_t> offsets;  // of a struct's fields
   std::vector<Layout> parts;    // element, fields, or parts of a named type
-  const Layout* around = nullptr;  // what it is a part of
+  std::vector<std::string_view> names;  // of a struct's fields, as far as they are known
+  const Layout* around = nullptr;       // what it is a part of
 };
 
 // What ParseLayout accepts.
@@ -29,8 +30,9 @@ inline constexpr int kMaxLayoutDepth = 64;
 // The word for a scalar's code ("double"); empty: it is none.
 std::string_view ScalarWord(std::string_view code);
 
-// Null: `code`, which anybody may have written, is none, or longer or deeper than this follows. The tree names parts of `code`.
-std::unique_ptr<const Layout> ParseLayout(std::string_view code);
+// Null: `code`, which anybody may have written, is none, or longer or deeper than this follows. `names`: of
+// its fields, as FieldNames writes them (field_names.h), if they are known. The tree names parts of both.
+std::unique_ptr<const Layout> ParseLayout(std::string_view code, std::string_view names = {});
 
 // Of kOuter, the struct that it stands for; of all others, itself.
 const Layout& Resolved(const Layout& layout);

@@ -41,7 +41,7 @@ Creation::Creation(SideSection section, std::shared_ptr<Attachment> attachment, 
 absl::StatusOr<Creation> Creation::Begin(const std::shared_ptr<Attachment>& attachment, const TypeDescription& type,
                                          size_t alignment) {
   SHOAL_ASSIGN_OR_RETURN(const ParticipantId self, Participate(*attachment));
-  SHOAL_ASSIGN_OR_RETURN(const uint64_t type_offset, InternType(attachment, type));
+  SHOAL_ASSIGN_OR_RETURN(const uint64_t type_offset, MembershipOf(*attachment).holds.TypeOffset(attachment, type));
   SHOAL_ASSIGN_OR_RETURN(SideSection section, SideSection::Open(attachment));
   SHOAL_ASSIGN_OR_RETURN(const Block block, section->Allocate(sizeof(ObjectHeader) + type.size_bytes, alignment));
   std::byte* const at = attachment->base() + block.offset;

@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/membership.h"
+#include "shoal/shm/names.h"
 #include "shoal/shm/object.h"
 #include "shoal/shm/objects.h"
 #include "shoal/shm/shareable.h"
@@ -87,6 +88,24 @@ class Segment {
     }
     SHOAL_ASSIGN_OR_RETURN(shm_internal::Hold * hold, creation.Finish());
     return Shared<T>(hold);
+  }
+
+  // Makes the object findable by a name of 1 to 255 bytes, in all processes; the name holds it until Unpublish. Not inside a section.
+  // Errors: AlreadyExists; InvalidArgument; FailedPrecondition: `object` names nothing in this segment, or a section is open.
+  template <Concurrent T>
+  [[nodiscard]] absl::Status Publish(std::string_view key, const Shared<T>& object) const {
+    return shm_internal::PublishName(attachment_, key, object.handle_, Shared<T>::Type());
+  }
+  // Errors: NotFound; FailedPrecondition: what is published there is no T (the message says where the bytes differ), or a section is
+  // open; DataLoss.
+  template <Concurrent T>
+  [[nodiscard]] absl::StatusOr<Shared<T>> Find(std::string_view key) const {
+    SHOAL_ASSIGN_OR_RETURN(shm_internal::Hold * hold, shm_internal::FindName(attachment_, key, Shared<T>::Type()));
+    return Shared<T>(hold);
+  }
+  // Takes the name away; handles stay good. Errors: NotFound; FailedPrecondition: a section is open.
+  [[nodiscard]] absl::Status Unpublish(std::string_view key) const {
+    return shm_internal::UnpublishName(attachment_, key);
   }
 
   // Takes back what dead processes held, and destroys what nobody holds any more, as others do it on the way; how many of them there

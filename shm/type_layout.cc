@@ -94,7 +94,9 @@ class Comparison {
   void CompareStructs(const std::string& place, const Layout& stored, const Layout& here) {
     const int before = differences_;
     for (size_t i = 0; i < stored.parts.size() || i < here.parts.size(); ++i) {
-      CompareFields(Join(place, absl::StrCat("field ", i + 1)), i, stored, here);
+      std::string field = absl::StrCat("field ", i + 1);
+      if (i < here.names.size() && !here.names[i].empty()) absl::StrAppend(&field, " '", std::string(here.names[i]), "'");
+      CompareFields(Join(place, field), i, stored, here);
     }
     if (differences_ == before && stored.number != here.number) Add(place, Describe(stored), Describe(here));
   }
@@ -117,13 +119,13 @@ class Comparison {
 
 }  // namespace
 
-absl::Status CompareLayouts(std::string_view stored, std::string_view here) {
+absl::Status CompareLayouts(std::string_view stored, std::string_view here, std::string_view names_here) {
   if (stored == here) return absl::OkStatus();
   const std::unique_ptr<const Layout> theirs = ParseLayout(stored);
   if (!theirs) {
     return sync_internal::MakeStatus(absl::StatusCode::kDataLoss, "the description of the stored type makes no sense");
   }
-  const std::unique_ptr<const Layout> ours = ParseLayout(here);
+  const std::unique_ptr<const Layout> ours = ParseLayout(here, names_here);
   if (!ours) {
     return sync_internal::MakeStatus(absl::StatusCode::kInvalidArgument, "this program's type is too large to be compared");
   }

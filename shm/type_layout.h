@@ -147,10 +147,10 @@ uint64_t LayoutFingerprint() {
 }
 
 // OK if the codes are equal. `stored` was read from shared memory, where anybody may have written it; `here` is LayoutCode<T>()
-// of this program. Fields are counted from 1.
-// Errors: FailedPrecondition: they differ; the message lists how, field by field ("field 3: double at 16, here float at 16").
+// of this program, and `names_here` perhaps FieldNames<T>(). Fields are counted from 1.
+// Errors: FailedPrecondition: they differ; the message lists how, field by field ("field 3 'price': double at 16, here float at 16").
 //         DataLoss: `stored` is no code. InvalidArgument: `here` is none, or is longer or deeper than this function follows.
-absl::Status CompareLayouts(std::string_view stored, std::string_view here);
+absl::Status CompareLayouts(std::string_view stored, std::string_view here, std::string_view names_here = {});
 
 }  // namespace shoal::shm_internal
 

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shoal/shm/attachment.h"
+#include "shoal/shm/field_names.h"
 #include "shoal/shm/type_layout.h"
 
 // The types of the objects in a segment, each entered once and for ever: what lets a process that does not know a type destroy an
@@ -31,11 +32,12 @@ struct TypeDescription {
   uint64_t fingerprint;
   size_t size_bytes;
   std::string (*code)();
+  std::string (*field_names)();
 };
 
 template <class T>
 const TypeDescription& DescriptionOf() {
-  static const TypeDescription description = {LayoutFingerprint<T>(), sizeof(T), &LayoutCode<T>};
+  static const TypeDescription description = {LayoutFingerprint<T>(), sizeof(T), &LayoutCode<T>, &FieldNames<T>};
   return description;
 }
 

@@ -8,9 +8,11 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/heap.h"
@@ -102,7 +104,8 @@ void SetUp(Room& room) {
   root_handle = new Shared<Mutex<Root>>(Made(segment->New<Mutex<Root>>()));
   room.root = root_handle->get();
   NewBranch();  // so that all types are known
-  room.blocks_at_first = Blocks(*attachment);
+  // And the table of names with its type, which there will be in the end.
+  room.blocks_at_first = Blocks(*attachment) + 2;
 }
 
 // One party's section. Whatever the one before left, it is whole.
@@ -204,9 +207,30 @@ void StoresUncounted(Room& room) {
   });
 }
 
+void Publishes(Room&) {
+  SHOAL_CHECK(segment->Publish("victim", *held_leaf).ok(), "nobody else publishes it");
+}
+void Publish(Room& room) {
+  Hold(room);
+  Publishes(room);
+  held_leaf.reset();
+}
+void Finds(Room&) { held_leaf = Made(segment->Find<Mutex<Leaf>>("victim")); }
+void Unpublishes(Room&) { SHOAL_CHECK(segment->Unpublish("victim").ok(), "it is published"); }
+
+// Whatever a rescuer before has left of it.
+bool PublishAnew(std::string_view name) {
+  const absl::Status published = segment->Publish(name, Made(segment->New<Mutex<Leaf>>()));
+  return (published.ok() || absl::IsAlreadyExists(published)) && segment->Unpublish(name).ok();
+}
+
+// With the table of names in the end, in any case.
 void Rescue(Room& room) {
   Join(room);
   segment->Reap();
+  const absl::Status unpublished = segment->Unpublish("victim");
+  SHOAL_CHECK(unpublished.ok() || absl::IsNotFound(unpublished), "a name is there or not");
+  SHOAL_CHECK(PublishAnew("rescuer"), "names can be had");
   DropAll(room);
 }
 
@@ -263,6 +287,9 @@ std::vector<Operation> ObjectOperations() {
       Registered("handles, stored ones of held objects dropped", HoldAndStore, DropsStored),
       Registered("handle, the last one of a tree dropped", Hold, DropsHeldBranch),
       Registered("handle, copied out of a section", Store, TakesStored),
+      Registered("object, the first one published", Hold, Publishes),
+      Registered("object, found by its name", Publish, Finds),
+      Registered("object, unpublished", Publish, Unpublishes),
       Registered("the dead are reaped", Bereave, Reaps),
   };
 }
