@@ -7,7 +7,6 @@
 #include "shoal/tests/kill/plugin_operations.h"
 #include "shoal/tests/kill/object_operations.h"
 #include "shoal/tests/kill/map_operations.h"
-#include "shoal/tests/kill/plugin_operations.h"
 #include "shoal/tests/kill/section_operations.h"
 #include "shoal/tests/kill/sync_operations.h"
 
@@ -24,7 +23,6 @@ constexpr OperationGroup kGroups[] = {
     {"named segment", NamedSegmentOperations},
     {"plug-in", PluginOperations},
     {"map", MapOperations, MapOperationsThatTear},
-    {"plug-in", PluginOperations},
 };
 
 }  // namespace
