@@ -12,18 +12,20 @@ namespace shoal::tests {
 
 // Kills a process at every instruction of an operation, and lets survivors judge.
 //
-// An operation is a named body that one process, the victim, runs on shared memory. It single-steps itself (the trap flag) and
-// dies of SIGKILL after k instructions, for every k until the body ends before it could. Beside it there may be
+// An operation is a named body that one process, the victim, runs on shared memory. It dies of SIGKILL after k instructions of it,
+// for every k until the body ends, or for a sample of those k where others can tell the difference (stepping.h). Beside it there
+// may be
 //
 //   sleepers   who are asleep, or done, when it starts; each must be done in the end
 //   late ones  who come when the victim has gone to sleep itself, and queue behind it
-//   a waker    who acts then: so the victim dies after it was woken, too
+//   a waker    who acts then: so the victim dies after it was woken, too; and in its sleep, and stopped in its sleep
 //   a thief    who acts while the victim is parked at k, and holds what it got until after the victim's death
 //   a paused   sleeper, parked after j instructions of its own while the victim runs and dies, then resumed
 //   a rescuer  who acts after the death; it may be killed after j instructions too, and then another one comes
 //
-// Nobody is timed. The driver waits until all who live are at rest: asleep at one and the same moment, seen twice with no time
-// slice used in between. Whoever sleeps then although he could go on, hangs.
+// Nobody is timed. The driver waits until all who live are at rest: asleep with all their threads at one and the same moment, seen
+// twice with no time slice used in between. Whoever sleeps then although he could go on, hangs. A survivor that crashes, or ends
+// with a Verdict as its exit code, has found something half done.
 
 enum class Verdict : uint8_t { kFine, kLost, kHalfDone, kLeaked };
 
@@ -39,14 +41,17 @@ class Gate {
   int write_fd_;
 };
 
-// One cast of parties. All bodies run in processes of their own, on one shared T that `setup` constructed in zeroed memory.
+// One cast of parties. All bodies run in processes of their own, on one shared T that `setup` constructed in zeroed memory. They
+// are forked from one process of the operation's own, which runs `warm` once and `setup` before each death: what it makes in a
+// segment is there for all of them, at the same address. A process's threads do not survive the fork; a body that needs one of its
+// own, as a participant does, makes it in `prepare`.
 struct Operation {
   using Body = std::function<void(void*)>;
 
   std::string name;
   size_t size_bytes = 0;
-  Body setup;                      // in the driver
-  std::function<void()> warm;      // in whoever steps: makes what a process makes once
+  Body setup;                      // before the parties come
+  std::function<void()> warm;      // makes what a process makes once and its children inherit
   Body prepare;                    // in the victim, before the sleepers come
   std::vector<Body> sleepers;      // in this order; each is at rest before the next begins
   Body body;                       // in the victim, stepped
@@ -66,7 +71,10 @@ struct Operation {
 
 struct Tally {
   std::string name;
-  int64_t points = 0;
+  int64_t length = 0;   // of the body, in instructions, if every one is taken
+  int64_t visible = 0;  // boundaries where others can tell a death from one an instruction before (stepping.h)
+  bool long_body = false;  // longer than kLongBody
+  int64_t points = 0;      // deaths
   int64_t hangs = 0;
   int64_t lost = 0;
   int64_t half_done = 0;
@@ -77,15 +85,24 @@ struct Tally {
   void Add(const Tally& other);
 };
 
-// Which points: every one, or about `sample` of them chosen by `seed`.
+// Which points: every one, or about `sample` visible ones for each of the parties that may be beside the victim, chosen by `seed`.
+// Pairs of k and j are always a sample, for there are a hundred thousand of each operation.
 struct Points {
   int64_t sample = 0;  // 0: every one
   uint64_t seed = 0;
+  bool until_found = false;  // the first failure ends it
 };
+
+// Of a body with more instructions than this, "every one" means every visible one.
+constexpr int64_t kLongBody = 20'000;
 
 Tally KillAtEveryInstruction(const Operation& operation, const Points& points);
 
-// Table rows, one per name; the last sums up.
+// The same for many, as many at once as `jobs` says; each in a process of its own. `done` is told as they end.
+std::vector<Tally> KillSideBySide(const std::vector<Operation>& operations, const Points& points, int jobs,
+                                  const std::function<void(const Tally&)>& done = nullptr);
+
+// Table rows, one per name; the last sums up. A long body's length has a mark: there the visible points stand for all.
 std::string Table(const std::vector<Tally>& tallies);
 
 // Wraps bodies on a T into bodies on bytes.
