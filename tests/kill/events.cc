@@ -126,7 +126,8 @@ bool SharedBytesChanged() {
 // Between the instruction that made an event and the next.
 void OnEvent(uint64_t pc, greg_t& flags) {
   flags &= ~kTrapFlag;
-  const bool visible = watch.in_system_call | SharedBytesChanged() | ListChanged();
+  const bool list_changed = ListChanged();
+  const bool visible = watch.in_system_call || list_changed || SharedBytesChanged();
   ++watch.events;
   if (watch.trace != nullptr && watch.trace->length < Trace::kMax) {
     watch.trace->at[watch.trace->length++] = pc | (visible ? Trace::kVisible : 0);

@@ -46,7 +46,7 @@ long SlicesIfAsleep(int stat_fd, int schedstat_fd, long* threads) {
 }
 
 int OpenProc(pid_t pid, const char* name) {
-  char path[64];
+  char path[128];
   snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
   return open(path, O_RDONLY | O_CLOEXEC);
 }
