@@ -38,6 +38,7 @@
 #include <span>
 
 #include "absl/strings/str_cat.h"
+#include "shoal/shm/intents.h"
 #include "shoal/shm/references.h"
 #include "shoal/sync/robust_lock.h"
 #include "shoal/sync/status.h"
@@ -197,7 +198,11 @@ absl::Status RecoverSlot(const Attachment& attachment, ThreadSlot& slot, uint64_
   bool owner_died = false;
   SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, slot.replay, sync_internal::Deadline::Infinite(), &owner_died));
   // Another recoverer may have closed it while we waited, and a living thread may have the slot by now.
-  const absl::Status status = Holds(slot, lock_offset) ? UndoOrFinish(attachment, slot, nullptr) : absl::OkStatus();
+  absl::Status status;
+  if (Holds(slot, lock_offset)) {
+    FinishIntents(attachment, slot, nullptr);  // while it is open: nobody else has the slot until it is closed
+    status = UndoOrFinish(attachment, slot, nullptr);
+  }
   sync_internal::Release(self, slot.replay);
   return status;
 }

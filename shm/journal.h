@@ -51,13 +51,6 @@ struct Head {
   static constexpr uint64_t Used(uint64_t head) { return head & kUsed; }
 };
 
-// ThreadSlot::journal: the offset of a run of pages, and the log2 of their number in the low bits.
-struct JournalPlace {
-  static constexpr uint64_t Of(uint64_t offset, uint64_t log2_pages) { return offset | log2_pages; }
-  static constexpr uint64_t Offset(uint64_t place) { return place & ~uint64_t{63}; }
-  static constexpr uint64_t Bytes(uint64_t place) { return uint64_t{kHeapPageBytes} << (place & 63); }
-};
-
 // Takes everything back that the open section in `slot` did, and closes it. By the thread itself (with its cache) or by a
 // recoverer that holds slot.replay (without). Does nothing if the section has committed, except to finish that; nothing if it is
 // closed.

@@ -61,6 +61,13 @@ struct alignas(128) ThreadSlot {
 };
 static_assert(sizeof(ThreadSlot) == 384, "part of the shared layout");
 
+// ThreadSlot::journal: the offset of a run of pages, and the log2 of their number in the low bits.
+struct JournalPlace {
+  static constexpr uint64_t Of(uint64_t offset, uint64_t log2_pages) { return offset | log2_pages; }
+  static constexpr uint64_t Offset(uint64_t place) { return place & ~uint64_t{63}; }
+  static constexpr uint64_t Bytes(uint64_t place) { return uint64_t{kHeapPageBytes} << (place & 63); }
+};
+
 // Who holds which object, and the words that change together; see ledger.h and references.h.
 struct Ledger {
   struct Change {
@@ -69,7 +76,8 @@ struct Ledger {
   };
   static constexpr uint64_t kMaxChanges = 16;
 
-  sync_internal::RobustWord lock;       // held by whoever changes the words below, those of objects, and their kin in thread slots
+  sync_internal::RobustWord
+      lock;  // held by whoever changes the words below, those of objects, and their kin in thread slots
   std::atomic<uint64_t> changes_count;  // of `changes`, that are to be taken back if the owner of the lock dies
   std::atomic<uint64_t> objects;        // the list of objects: offset of the first; 0: none
   std::atomic<uint64_t> doomed;         // the list of those that nobody holds any more

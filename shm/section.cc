@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "shoal/shm/intents.h"
 #include "shoal/shm/thread_slot.h"
 #include "shoal/sync/check.h"
 #include "shoal/sync/status.h"
@@ -48,7 +49,8 @@ struct PlacesOwner {
     if (places == nullptr) return;
     ThreadSections& mine = ThisThreadSections();
     // A forked child, or a thread that ends inside a section: what is there is not ours, or belongs to whoever undoes the section.
-    if (mine.places != places || mine.serial != sync_internal::ThisThread().serial || mine.open != nullptr) places->Abandon();
+    if (mine.places != places || mine.serial != sync_internal::ThisThread().serial || mine.open != nullptr)
+      places->Abandon();
     if (mine.places == places) mine = {};
     delete std::exchange(places, nullptr);
   }
@@ -328,7 +330,7 @@ absl::Status Section::SaveSlowly(void* address, size_t bytes) {
 }
 
 // Moves the journal to a place with room for `room` bytes more than are in use.
-//   If the thread dies …                      the slot's next thread
+//   If the thread dies …                      whoever undoes the section, or has the slot next
 //    before `journal` names the new place      gives the new place back: `growing` names it
 //    after it                                  gives the old place back: `leaving` names it
 absl::Status Section::Grow(size_t room) {

@@ -189,7 +189,7 @@ struct ThreadSections {
   Section* last;
   Section* open;
   const unsigned* exceptions;  // how many are in flight
-  ThreadPlaces* places;              // all its places
+  ThreadPlaces* places;        // all its places
 };
 static_assert(sizeof(ThreadSections) <= sync_internal::Thread::kAboveBytes && std::is_trivial_v<ThreadSections>,
               "it lies in the thread's record, zero at first");

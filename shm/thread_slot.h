@@ -26,13 +26,6 @@ void ReapThreadSlots(sync_internal::Thread& self, Attachment& attachment, uint64
 // Something that a sleeper may wait for is no more: wakes all who sleep on the segment's `deaths`.
 void TellOfDeath(SegmentHeader& header);
 
-// A block that is about to be taken, or given back, outside any section.
-void SetIntent(Intent& intent, Block block);
-void ClearIntent(Intent& intent);
-
-// Gives back those of the slot's two intended blocks that are not its journal, and forgets both.
-void FinishIntents(const Attachment& attachment, ThreadSlot& slot, HeapCache* cache);
-
 }  // namespace shoal::shm_internal
 
 #endif  // SHOAL_SHM_THREAD_SLOT_H_
