@@ -3,6 +3,7 @@
 #include "shoal/tests/kill/guard_operations.h"
 #include "shoal/tests/kill/container_operations.h"
 #include "shoal/tests/kill/heap_operations.h"
+#include "shoal/tests/kill/holding_operations.h"
 #include "shoal/tests/kill/named_segment_operations.h"
 #include "shoal/tests/kill/plugin_operations.h"
 #include "shoal/tests/kill/object_operations.h"
@@ -22,6 +23,7 @@ constexpr OperationGroup kGroups[] = {
     {"container", ContainerOperations, ContainerOperationsThatTear},
     {"named segment", NamedSegmentOperations},
     {"plug-in", PluginOperations},
+    {"holding", HoldingOperations, HoldingOperationsThatTear},
     {"map", MapOperations, MapOperationsThatTear},
 };
 
