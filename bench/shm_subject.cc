@@ -1,6 +1,8 @@
 #include "shoal/bench/shm_subject.h"
 
+#include "shoal/bench/shm/hash_map_rows.h"
 #include "shoal/bench/shm/heap_rows.h"
+#include "shoal/bench/shm/holding_rows.h"
 #include "shoal/bench/shm/section_rows.h"
 #include "shoal/bench/shm/vector_rows.h"
 #include "shoal/sync/status.h"
@@ -13,6 +15,8 @@ constexpr absl::StatusOr<std::vector<Row>> (*kParts[])(const Settings&) = {
     HeapRows,
     SectionRows,
     VectorRows,
+    HashMapRows,
+    HoldingRows,
 };
 
 }  // namespace
