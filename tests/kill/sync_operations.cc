@@ -360,6 +360,10 @@ void AddEventOperations(std::vector<Operation>& operations) {
     operation.prepare = On(SetIt);
     operation.body = On(ClearIt);
     operations.push_back(operation);
+    operation.name = "Event clear, of one that is clear, 2 sleepers";
+    operation.prepare = nullptr;
+    operation.sleepers = {On(WaitForIt), On(WaitForIt)};
+    operations.push_back(operation);
   }
   {
     Operation operation = EventOperation("Event wait, asleep and woken, 1 behind");
@@ -591,6 +595,14 @@ std::vector<Operation> SyncOperations() {
     operation.prepare = On(TakeItTwice);
     operation.sleepers = {On(Section<RLock>), On(Section<RLock>)};
     operation.body = On(GiveItBackTwice);
+    operations.push_back(operation);
+  }
+  {
+    Operation operation = LockOperation<RLock>("RLock at depth 2, asleep and woken, 1 behind");
+    operation.sleepers = {On(HoldUntilGo<RLock>)};
+    operation.body = On(SectionAtDepthTwo);
+    operation.late_sleepers = {On(Section<RLock>)};
+    operation.waker = On(Go);
     operations.push_back(operation);
   }
   {
