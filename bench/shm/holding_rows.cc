@@ -300,7 +300,7 @@ std::vector<Work> ArrayWorks(const Settings& settings) {
                               }}}});
   const size_t copied = settings.quick ? kKernelLength : kCopied;
   Numbers* const large = Made<Numbers>(MadeSegment(size_t{80} << 20), copied);
-  Segment& plain_segment = *new Segment(MadeSegment(size_t{80} << 20));
+  static Segment& plain_segment = *new Segment(MadeSegment(size_t{80} << 20));  // lives as long as the benchmark
   auto* const plain =
       reinterpret_cast<double*>(plain_segment.BytesAt(plain_segment.Allocate(copied * 8, 4096).value(), copied * 8).data());
   const auto values = std::make_shared<std::vector<double>>(copied, 1.0);
