@@ -78,19 +78,13 @@ absl::Status Permits::Take(Deadline deadline) {
   }
 }
 
-bool Permits::Add(uint32_t n, uint32_t limit) {
-  uint32_t seen = state_.load(std::memory_order_relaxed);  // relaxed: the CAS decides
-  // With nobody asleep no wake is owed, and nothing need be pending.
-  while ((seen & kWaiters) == 0) {
-    if (CountOf(seen) > limit || n > limit - CountOf(seen)) return false;
-    // permits.handoff (release); on failure relaxed: look again
-    if (state_.compare_exchange_weak(seen, seen + n, std::memory_order_release, std::memory_order_relaxed)) return true;
-  }
+bool Permits::AddAndWake(uint32_t n, uint32_t limit) {
   Thread& self = ThisThread();
   const bool robust = self.support == RobustSupport::kReady;  // else nothing can be promised if this thread dies here
   if (robust) SetPending(self, beacon_);
+  uint32_t seen = state_.load(std::memory_order_relaxed);  // relaxed: the CAS decides
   do {
-    if (CountOf(seen) > limit || n > limit - CountOf(seen)) {
+    if (!Fits(n, seen, limit)) {
       if (robust) ClearPending(self);
       return false;
     }

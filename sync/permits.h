@@ -31,7 +31,16 @@ class Permits final {
   absl::Status Take(Deadline deadline);
 
   // Adds `n` and wakes as many sleepers. False: there would be more than `limit`; nothing was changed.
-  bool Add(uint32_t n, uint32_t limit);
+  bool Add(uint32_t n, uint32_t limit) {
+    uint32_t seen = state_.load(std::memory_order_relaxed);  // relaxed: the CAS decides
+    // With nobody asleep no wake is owed, and nothing need be pending.
+    while ((seen & kWaiters) == 0) {
+      if (!Fits(n, seen, limit)) return false;
+      // permits.handoff (release); on failure relaxed: look again
+      if (state_.compare_exchange_weak(seen, seen + n, std::memory_order_release, std::memory_order_relaxed)) return true;
+    }
+    return AddAndWake(n, limit);
+  }
 
   uint32_t count() const {
     return CountOf(state_.load(std::memory_order_relaxed));  // relaxed: a hint
@@ -40,6 +49,11 @@ class Permits final {
  private:
   static constexpr uint32_t kWaiters = 0x80000000;
   static constexpr uint32_t CountOf(uint32_t state) { return state & ~kWaiters; }
+  static constexpr bool Fits(uint32_t n, uint32_t state, uint32_t limit) {
+    return CountOf(state) <= limit && n <= limit - CountOf(state);
+  }
+
+  bool AddAndWake(uint32_t n, uint32_t limit);
 
   FutexWord state_;
   FutexWord beacon_{0};

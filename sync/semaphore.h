@@ -34,37 +34,40 @@ class Semaphore final {
   static constexpr uint32_t kMaxValue = sync_internal::Permits::kMax;
 
   constexpr explicit Semaphore(uint32_t initial)
-      : permits_(initial <= kMaxValue ? initial : 0), invalid_(initial <= kMaxValue ? 0 : 1) {}
+      : permits_(initial <= kMaxValue ? initial : 0), forbidden_(initial <= kMaxValue ? 0 : kMaxValue) {}
   Semaphore(const Semaphore&) = delete;
   Semaphore& operator=(const Semaphore&) = delete;
 
   [[nodiscard]] absl::Status Acquire(absl::Duration timeout = absl::InfiniteDuration()) {
     if (permits_.TryTake()) return absl::OkStatus();
-    if (invalid_ != 0) return Invalid();
+    if (forbidden_ != 0) return Invalid();
     return permits_.Take(sync_internal::Deadline::After(timeout));
   }
 
   [[nodiscard]] bool TryAcquire() { return permits_.TryTake(); }
 
   absl::Status Release(uint32_t n = 1) {
-    if (invalid_ != 0 || n == 0) return Invalid();
-    if (permits_.Add(n, kMaxValue)) return absl::OkStatus();
-    return sync_internal::MakeStatus(absl::StatusCode::kFailedPrecondition,
-                                     "released too many times: a semaphore holds at most 2147483647 permits");
+    if (n != 0 && permits_.Add(n, kMaxValue - forbidden_)) return absl::OkStatus();
+    return RefuseRelease(n);
   }
 
   // A hint: it may have changed by the time the caller looks at the answer.
   uint32_t value() const { return permits_.count(); }
 
  private:
-  __attribute__((noinline, cold)) absl::Status Invalid() const {
-    return sync_internal::MakeStatus(
-        absl::StatusCode::kInvalidArgument,
-        invalid_ != 0 ? "this semaphore was made with more than 2147483647 permits" : "Release needs at least one permit");
+  __attribute__((noinline, cold)) static absl::Status Invalid() {
+    return sync_internal::MakeStatus(absl::StatusCode::kInvalidArgument,
+                                     "this semaphore was made with more than 2147483647 permits");
+  }
+  __attribute__((noinline, cold)) absl::Status RefuseRelease(uint32_t n) const {
+    if (forbidden_ != 0) return Invalid();
+    if (n == 0) return sync_internal::MakeStatus(absl::StatusCode::kInvalidArgument, "Release needs at least one permit");
+    return sync_internal::MakeStatus(absl::StatusCode::kFailedPrecondition,
+                                     "released too many times: a semaphore holds at most 2147483647 permits");
   }
 
   sync_internal::Permits permits_;
-  uint32_t invalid_;  // not 0: the constructor's argument was out of range
+  uint32_t forbidden_;  // 0; kMaxValue if the constructor's argument was out of range: then not one permit fits
   [[maybe_unused]] uint32_t reserved_ = 0;
 };
 static_assert(sizeof(Semaphore) == 16 && alignof(Semaphore) == 4, "part of the shared layout");
