@@ -19,6 +19,7 @@
 #include "shoal/shm/section.h"
 #include "shoal/shm/segment.h"
 #include "shoal/shm/string.h"
+#include "shoal/shm/variant.h"
 #include "shoal/shm/vector.h"
 #include "shoal/sync/check.h"
 
@@ -40,6 +41,8 @@ struct Root {
   String text;
   Box<Entry> box;
   Deque<int> queue;
+  Variant variant;
+  Vector<Variant> variants;
 };
 
 using Change = void (*)(Root&);
@@ -77,6 +80,14 @@ class Digest {
     const absl::StatusOr<std::string_view> name = entry.name.Checked();
     Add(name.ok() ? *name : "damaged");
   }
+  void Add(const Variant& variant) {
+    Add(static_cast<uint64_t>(variant.kind()));
+    if (const auto number = variant.AsInt(); number.ok()) Add(static_cast<uint64_t>(*number));
+    if (const auto text = variant.AsString(); text.ok()) Add(*text);
+    if (const auto bytes = variant.AsBytes(); bytes.ok()) {
+      Add(std::string_view(reinterpret_cast<const char*>(bytes->data()), bytes->size()));
+    }
+  }
   uint64_t value() const { return value_; }
 
  private:
@@ -89,13 +100,17 @@ uint64_t DigestOf(const Root& root) {
   const auto entries = root.entries.Checked();
   const auto text = root.text.Checked();
   const auto box = root.box.Checked();
-  if (!numbers.ok() || !entries.ok() || !text.ok() || !box.ok()) return 0;
+  const auto variants = root.variants.Checked();
+  if (!numbers.ok() || !entries.ok() || !text.ok() || !box.ok() || !variants.ok()) return 0;
   digest.Add(numbers->size());
   for (const int number : *numbers) digest.Add(static_cast<uint64_t>(number));
   digest.Add(entries->size());
   for (const Entry& entry : *entries) digest.Add(entry);
   digest.Add(*text);
   if (*box != nullptr) digest.Add(**box);
+  digest.Add(root.variant);
+  digest.Add(variants->size());
+  for (const Variant& variant : *variants) digest.Add(variant);
   digest.Add(root.queue.size());
   for (size_t i = 0; i < root.queue.size(); ++i) {
     const auto number = root.queue.Checked(i);
@@ -105,9 +120,14 @@ uint64_t DigestOf(const Root& root) {
   return digest.value();
 }
 
+uint64_t BlocksOf(const Variant& variant) {
+  return variant.kind() == VariantKind::kString || variant.kind() == VariantKind::kBytes ? 1 : 0;  // none here is empty
+}
+
 uint64_t BlocksOf(const Root& root) {
   uint64_t blocks = (root.numbers.capacity() != 0) + (root.entries.capacity() != 0) + (root.text.capacity() != 0) +
-                    (root.queue.capacity() != 0);
+                    (root.queue.capacity() != 0) + (root.variants.capacity() != 0) + BlocksOf(root.variant);
+  for (const Variant& variant : root.variants) blocks += BlocksOf(variant);
   for (const Entry& entry : root.entries) blocks += entry.name.capacity() != 0;
   if (!root.box.empty()) blocks += 1 + (root.box->name.capacity() != 0);
   return blocks;
@@ -127,6 +147,10 @@ void Fill(Root& root) {
   for (int i = 0; i < 4; ++i) Ok(root.queue.PushBack(i));
   Ok(root.queue.PopFront());
   Ok(root.queue.PushBack(4));
+  Ok(root.variant.SetString("a text"));
+  Ok(root.variants.Clear());
+  Ok(root.variants.PushBack(40));
+  Ok(root.variants.PushBack("forty-one"));
 }
 
 void PushWithGrowth(Root& root) {
@@ -163,6 +187,18 @@ void BothEnds(Root& root) {
   Ok(root.queue.PushBack(32));
   Ok(root.queue.PopFront());
 }
+// From each kind to another, in place and as elements.
+void ChangeVariants(Root& root) {
+  constexpr std::byte kBytes[] = {std::byte{1}, std::byte{2}, std::byte{3}};
+  Ok(root.variant.SetInt(50));
+  Ok(root.variant.SetBytes(kBytes));
+  Ok(root.variants.PushBack(2.5));
+  Ok(root.variants.PushBack(root.variant));
+  Ok(root.variants.Edit(0).value()->SetString("fifty-one"));
+  Ok(root.variants.Edit(1).value()->SetString("a longer text than there was"));
+  Ok(root.variants.Edit(2).value()->SetNull());
+  Ok(root.variants.Erase(0));
+}
 void Several(Root& root) {
   PushWithGrowth(root);
   SetAndEdit(root);
@@ -177,6 +213,8 @@ void GiveUp(Root& root) {
   Ok(root.numbers.ShrinkToFit());
   Ok(root.box.Clear());
   Ok(root.queue.Clear());
+  Ok(root.variant.SetNull());
+  Ok(root.variants.Clear());
 }
 
 // ---- mistakes --------------------------------------------------------------------------------------------------------------------
@@ -382,6 +420,7 @@ std::vector<Operation> ContainerOperations() {
       Registered<AssignText>("String, assign and append"),
       Registered<ReplaceBox>("Box, edit and replace"),
       Registered<BothEnds>("Deque, at both ends"),
+      Registered<ChangeVariants>("Variant, from kind to kind"),
       Registered<GiveUp>("containers, given up"),
       Registered<Several>("containers, several in a section"),
       RolledBack<Several>("containers, several in a section, rolled back"),

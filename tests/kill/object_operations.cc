@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shoal/shm/attachment.h"
+#include "shoal/shm/hash_map.h"
 #include "shoal/shm/heap.h"
 #include "shoal/shm/journal.h"
 #include "shoal/shm/layout.h"
@@ -23,6 +24,7 @@
 #include "shoal/shm/section.h"
 #include "shoal/shm/segment.h"
 #include "shoal/shm/shared.h"
+#include "shoal/shm/vector.h"
 #include "shoal/sync/check.h"
 #include "shoal/tests/kill/member_without_keeper.h"
 
@@ -49,6 +51,8 @@ struct Root {
   uint64_t before = 0;
   SharedLeaf leaf;
   SharedBranch branch;
+  Vector<SharedLeaf> leaves;
+  HashMap<uint32_t, SharedLeaf> numbered;
   uint64_t after = 0;
 };
 
@@ -121,12 +125,17 @@ void ChangeIn(Room& room, Change change, bool commit = true) {
   if (!commit) guard->Rollback();
 }
 
+void Ok(const absl::Status& status) { SHOAL_CHECK(status.ok(), "there is memory for what containers do here"); }
+
 void DropAll(Room& room) {
   held_leaf.reset();
   held_branch.reset();
   ChangeIn(room, [](Root& root) {
     root.leaf.Reset();
     root.branch.Reset();
+    Ok(root.leaves.Clear());
+    Ok(root.leaves.ShrinkToFit());
+    Ok(root.numbered.Clear());
     root.before += root.before % 2;  // even again
     root.after = root.before - 1;
   });
@@ -181,6 +190,62 @@ void TakesStored(Room& room) {
 // Inside a section, beside it.
 void MakesInside(Room& room) {
   ChangeIn(room, [](Root& root) { root.leaf = Made(segment->New<Mutex<Leaf>>()); });
+}
+
+// Handles as elements.
+void FillContainers(Room& room) {
+  HoldAndStore(room);
+  ChangeIn(room, [](Root& root) {
+    root.leaf.Reset();
+    for (uint32_t i = 0; i < 3; ++i) {
+      Ok(root.leaves.PushBack(*held_leaf));
+      Ok(root.numbered.Set(i, *held_leaf));
+    }
+  });
+}
+void StoresInContainers(Room& room) {
+  ChangeIn(room, [](Root& root) {
+    root.leaf = *held_leaf;  // before and after say so
+    Ok(root.leaves.PushBack(*held_leaf));
+    Ok(root.leaves.PushBack(*held_leaf));
+    Ok(root.leaves.Insert(0, *held_leaf));
+    Ok(root.numbered.Set(7, *held_leaf));
+  });
+}
+void ReplacesInContainers(Room& room) {
+  const SharedLeaf other = Made(segment->New<Mutex<Leaf>>());
+  ChangeIn(room, [&](Root& root) {
+    root.leaf = other;
+    Ok(root.leaves.Set(1, other));
+    Ok(root.leaves.Erase(0));
+    Ok(root.numbered.Set(1, other));
+    Ok(root.numbered.Erase(2).status());
+  });
+}
+void ReplacesInContainersInVain(Room& room) {
+  const SharedLeaf other = Made(segment->New<Mutex<Leaf>>());
+  ChangeIn(
+      room,
+      [&](Root& root) {
+        Ok(root.leaves.Set(1, other));
+        Ok(root.leaves.Erase(0));
+        Ok(root.numbered.Set(1, other));
+        Ok(root.numbered.Clear());
+      },
+      /*commit=*/false);
+}
+// The last handles of the leaf: it goes with them.
+void FillContainersOnly(Room& room) {
+  FillContainers(room);
+  held_leaf.reset();
+}
+void ClearsContainers(Room& room) {
+  ChangeIn(room, [](Root& root) {
+    root.leaf = Made(segment->New<Mutex<Leaf>>());
+    Ok(root.leaves.Clear());
+    Ok(root.leaves.ShrinkToFit());
+    Ok(root.numbered.Clear());
+  });
 }
 
 // Another process has died, holding things.
@@ -290,6 +355,10 @@ std::vector<Operation> ObjectOperations() {
       Registered("object, the first one published", Hold, Publishes),
       Registered("object, found by its name", Publish, Finds),
       Registered("object, unpublished", Publish, Unpublishes),
+      Registered("handles, stored in containers", Hold, StoresInContainers),
+      Registered("handles, replaced and erased in containers", FillContainers, ReplacesInContainers),
+      Registered("handles, replaced and erased in containers, rolled back", FillContainers, ReplacesInContainersInVain),
+      Registered("handles, the last ones in containers dropped", FillContainersOnly, ClearsContainers),
       Registered("the dead are reaped", Bereave, Reaps),
   };
 }
