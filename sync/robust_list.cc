@@ -265,6 +265,12 @@ absl::Status MakeRoom(Thread& self) {
 
 void Settle(Thread& self) {
   RobustWord* const node = std::exchange(self.newest, nullptr);
+  // A mutex of glibc's may have lain here before, and gone; whoever had it as a neighbour then does not have this one.
+  for (int i = 0; i < self.held; ++i) {
+    Thread::Entry& other = self.entries[i];
+    if (other.previous == EntryOf(*node)) other.previous = 0;
+    if (other.next == EntryOf(*node)) other.next = 0;
+  }
   self.entries[self.held++] = {.node = node, .previous = HeadEntry(self), .next = self.behind_newest};
   RememberInFront(self, self.behind_newest, EntryOf(*node));
 }

@@ -87,10 +87,11 @@ inline bool ReleaseOne(Thread& self, RobustWord& lock) {
 void Abandon(Thread& self, RobustWord& lock);
 
 inline bool HeldBy(const Thread& self, const RobustWord& lock) {
-  // relaxed, both: only this thread makes the word equal to its own TID, or unequal again; in another pid namespace the same
-  // number is another thread
-  return OwnerOf(lock.word.load(std::memory_order_relaxed)) == self.tid &&
-         lock.pid_namespace.load(std::memory_order_relaxed) == self.pid_namespace;
+  // relaxed: only this thread makes the word equal to its own TID, or unequal again
+  if (OwnerOf(lock.word.load(std::memory_order_relaxed)) != self.tid) return false;
+  // In another pid namespace the same number is another thread. Who does not know its own asks its list.
+  if (__builtin_expect(self.pid_namespace == 0, 0)) return HoldsWithin(self, &lock, sizeof(lock));
+  return lock.pid_namespace.load(std::memory_order_relaxed) == self.pid_namespace;  // relaxed: a number that changes once
 }
 
 // For other sleepers on lock words. They wake now and then, and if the owner no longer exists they mark the word as the kernel

@@ -390,6 +390,54 @@ TEST(LockInOneThreadTest, TheListHoldsExactlyWhatIsHeld) {
   }
 }
 
+// Where a mutex of glibc's has lain, a lock of ours comes to lie: it is not taken for the neighbour that the mutex was.
+TEST(LockInOneThreadTest, ALockMayLieWhereAMutexWas) {
+  alignas(pthread_mutex_t) unsigned char bytes[std::max(sizeof(pthread_mutex_t), sizeof(Lock))];
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  for (const bool mutex_first : {true, false}) {
+    auto* const mutex = new (bytes) pthread_mutex_t;
+    pthread_mutex_init(mutex, &attributes);
+    Lock beside;
+    Lock between;
+    std::optional<Guard> of_beside;
+    if (mutex_first) {
+      ASSERT_EQ(pthread_mutex_lock(mutex), 0);
+      of_beside = beside.TryAcquire();
+    } else {
+      of_beside = beside.TryAcquire();
+      ASSERT_EQ(pthread_mutex_lock(mutex), 0);
+    }
+    const std::optional<Guard> of_between = between.TryAcquire();
+    ASSERT_EQ(pthread_mutex_unlock(mutex), 0);
+    pthread_mutex_destroy(mutex);
+    Lock& lock = *new (bytes) Lock;
+    std::optional<Guard> guard = lock.TryAcquire();
+    EXPECT_EQ(ListedWords(), (std::vector<const void*>{&lock, &between, &beside}));
+    EXPECT_TRUE(of_beside->Release().ok());
+    EXPECT_EQ(ListedWords(), (std::vector<const void*>{&lock, &between}));
+    EXPECT_TRUE(guard->Release().ok());
+    EXPECT_EQ(ListedWords(), (std::vector<const void*>{&between}));
+  }
+  EXPECT_TRUE(ListedWords().empty());
+}
+
+// A thread that is cancelled while it sleeps, or looks after the owner, is not stopped half-way.
+TEST(LockInOneThreadTest, AnAcquisitionIsNoCancellationPoint) {
+  Lock lock;
+  absl::StatusOr<Guard> guard = lock.Acquire();
+  ASSERT_TRUE(guard.ok());
+  absl::Status status;
+  std::thread sleeper([&] {
+    ASSERT_EQ(pthread_cancel(pthread_self()), 0);
+    status = lock.Acquire(absl::Milliseconds(1200)).status();  // one look
+    ASSERT_EQ(pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr), 0);
+  });
+  sleeper.join();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
+}
+
 // A signal that interrupts the sleep changes nothing.
 TEST(LockInOneThreadTest, SignalsDoNotEndTheWait) {
   struct sigaction action = {};
