@@ -47,9 +47,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
-
-#include "shoal/sync/check.h"
 #include "shoal/sync/status.h"
 
 namespace shoal::sync_internal {
@@ -149,11 +146,9 @@ absl::Status AcquireOrGiveUp(Thread& self, RobustWord& lock, Deadline deadline, 
       }
       Link(self, lock);
       ClearPending(self);
+      lock.depth = 0;
       *owner_died = OwnerDied(seen);
-      if (*owner_died) {
-        lock.deaths.fetch_add(1, std::memory_order_relaxed);  // relaxed: guarded by the lock
-        lock.depth = 0;
-      }
+      if (*owner_died) lock.deaths.fetch_add(1, std::memory_order_relaxed);  // relaxed: guarded by the lock
       return absl::OkStatus();
     }
     // Whoever was woken and gives up here found a thief's TID after it had set the bit: the thief's release wakes the next.

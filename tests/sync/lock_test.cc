@@ -240,6 +240,41 @@ TEST(LockMisuseTest, ScribbledLinksAreNotFollowedOutOfTurn) {
   EXPECT_TRUE(lock.Acquire().ok());
 }
 
+// A depth of nothing before the first acquisition, as in memory that was something else: released means released.
+TEST(LockMisuseTest, ADepthThatWasThereBeforeDoesNotCount) {
+  alignas(Lock) unsigned char bytes[sizeof(Lock)] = {};
+  Lock& lock = *reinterpret_cast<Lock*>(bytes);
+  for (int round = 0; round < 2; ++round) {  // the second is not the first to tell its namespace
+    const uint32_t depth = 5;
+    memcpy(bytes + 16, &depth, sizeof(depth));
+    EXPECT_TRUE(lock.Acquire()->Release().ok());
+    EXPECT_FALSE(lock.locked());
+  }
+}
+
+// A peer that scribbles over the depth of a held RLock: released a level too early, and the last guard to go takes it from nobody.
+TEST(LockMisuseTest, AScribbledDepthEndsNoProcess) {
+  alignas(RLock) unsigned char bytes[sizeof(RLock)] = {};
+  RLock& lock = *reinterpret_cast<RLock*>(bytes);
+  absl::StatusOr<Guard> outer = lock.Acquire();
+  absl::StatusOr<Guard> inner = lock.Acquire();
+  memset(bytes + 16, 0, sizeof(uint32_t));
+  EXPECT_TRUE(inner->Release().ok());
+  std::atomic<int> step{0};
+  std::thread other([&] {
+    absl::StatusOr<Guard> guard = lock.Acquire();
+    EXPECT_TRUE(guard.ok());
+    step.store(1, std::memory_order_release);                          // EDGE test.step (release)
+    Await([&] { return step.load(std::memory_order_acquire) == 2; });  // EDGE test.step (acquire)
+  });
+  Await([&] { return step.load(std::memory_order_acquire) == 1; });  // EDGE test.step (acquire)
+  EXPECT_EQ(outer->Release().code(), absl::StatusCode::kDataLoss);
+  EXPECT_TRUE(lock.locked());
+  step.store(2, std::memory_order_release);  // EDGE test.step (release)
+  other.join();
+  EXPECT_FALSE(lock.locked());
+}
+
 // The owner's death releases the lock; the next owner is told, the one after it is not.
 TEST(LockDeathOfOwnerTest, NextOwnerIsTold) {
   Shared<Counted<Lock>> shared(World::kProcesses);
