@@ -110,6 +110,9 @@ absl::StatusOr<int> Barrier::WaitUntil(const Action* action, Deadline deadline) 
   if (parties_ < 1 || parties_ > kMaxParties) {
     return MakeStatus(absl::StatusCode::kInvalidArgument, "a barrier has 1 to 127 parties");
   }
+  if (beacon_.load(std::memory_order_relaxed) != 0) {  // relaxed: it is always 0, in a barrier
+    return MakeStatus(absl::StatusCode::kDataLoss, "these bytes are not a barrier: its beacon is not 0");
+  }
   Thread& self = sync_internal::ThisThread();
   SHOAL_RETURN_IF_ERROR(MakeRoom(self));
   const int slot = ClaimSlot(self);
@@ -188,7 +191,7 @@ absl::StatusOr<int> Barrier::RunAction(Thread& self, int slot, uint64_t running,
 }
 
 // Sleeps until something differs from `seen`, for as long as nobody dies. False: the caller's time was over, or it found a dead
-// party, and the cycle is broken. True: look again. REQUIRES: pending is the beacon.
+// party or bytes that are no barrier's, and the cycle is broken. True: look again. REQUIRES: pending is the beacon.
 bool Barrier::SleepUntilChange(int own_slot, uint64_t seen, Deadline deadline) {
   FutexExpectation expectations[1 + kMaxParties];  // all slots but its own, and two
   expectations[0] = {&beacon_, 0};
@@ -211,7 +214,12 @@ bool Barrier::SleepUntilChange(int own_slot, uint64_t seen, Deadline deadline) {
     Break(seen);
     return false;
   }
-  if (sync_internal::SleepWhile(expectations, count, deadline) == FutexOutcome::kWoken) {
+  const FutexOutcome outcome = sync_internal::SleepWhile(expectations, count, deadline);
+  if (outcome == FutexOutcome::kChanged && beacon_.load(std::memory_order_relaxed) != 0) {  // relaxed: it is always 0
+    Break(seen);  // somebody has written over it meanwhile: nobody could sleep here any more
+    return false;
+  }
+  if (outcome == FutexOutcome::kWoken) {
     const uint64_t now = state_.load(std::memory_order_acquire);  // barrier.cycle (acquire)
     // relaxed: if it is behind, one wake too many
     if (static_cast<int32_t>(Stage(now) - woken_.load(std::memory_order_relaxed)) > 0) WakeAllOf(now);

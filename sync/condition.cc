@@ -172,6 +172,11 @@ absl::Status Condition::WaitUntil(LockHolder& holder, Deadline deadline) {
   const uint64_t ticket = notifications_.Register();
   const uint32_t deaths = lock.deaths.load(std::memory_order_relaxed);  // relaxed: guarded by the lock
   for (;;) {
+    // With another value no sleep begins, and the lock would be given up and taken again for ever.
+    if (beacon_.load(std::memory_order_relaxed) != 0) {  // relaxed: it is always 0, in a condition
+      notifications_.Leave(ticket);
+      return MakeStatus(absl::StatusCode::kDataLoss, "these bytes are not a condition: its beacon is not 0");
+    }
     const uint32_t sequence = sequence_.load(std::memory_order_relaxed);  // relaxed: guarded by the lock
     holder.GiveUp();
 

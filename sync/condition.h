@@ -36,8 +36,9 @@ namespace shoal {
 // Memory ordering: the lock's.
 // Ownership:       the memory, and the lock's, outlive every call.
 // Errors:          DeadlineExceeded: not notified in time; FailedPrecondition: the guard holds nothing, or is another thread's,
-//                  or the parent's, or of another lock than the first one used here, or (Wait) of several locks; else as
-//                  Lock::Acquire, when taking the lock again failed: then the guard holds nothing.
+//                  or the parent's, or of another lock than the first one used here, or (Wait) of several locks; DataLoss: these
+//                  bytes are not a condition; else as Lock::Acquire, when taking the lock again failed: then the guard holds
+//                  nothing.
 // Allocation:      none.
 // Layout:          112 bytes, aligned to 8.
 class Condition final {

@@ -75,15 +75,15 @@ void Event::Clear() {
 }
 
 absl::Status Event::Wait(absl::Duration timeout) {
-  if (IsSet()) return absl::OkStatus();
+  uint32_t seen = state_.load(std::memory_order_acquire);  // event.set (acquire)
+  if ((seen & kSet) != 0) return absl::OkStatus();
+  const uint32_t round = seen / kRound;  // before anything that takes time: a Set from now on is for this call, too
   const Deadline deadline = Deadline::After(timeout);
   if (deadline.poll_once()) return TimedOut();
   if (!sync_internal::FutexWaitvSupported()) {
     return MakeStatus(absl::StatusCode::kUnimplemented,
                       "futex_waitv is missing (it needs Linux 5.16) or denied by a seccomp profile");
   }
-  uint32_t seen = state_.load(std::memory_order_acquire);  // event.set (acquire)
-  const uint32_t round = seen / kRound;
   // In a later round, or set in this one: there was a Set since the call began.
   while ((seen & kSet) == 0 && seen / kRound == round) {
     if ((seen & kWaiters) == 0) {

@@ -25,7 +25,7 @@ absl::Status Guard::Release() {
   }
   RobustWord& lock = *std::exchange(lock_, nullptr);
   if (!sync_internal::ReleaseOne(self, lock)) {
-    return MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over the links of a held lock; it was released");
+    return MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over a held lock; it was released");
   }
   return absl::OkStatus();
 }

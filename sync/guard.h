@@ -50,7 +50,7 @@ class [[nodiscard]] Guard final {
 
   // Releases now rather than at the end of the scope.
   // FailedPrecondition: not held, or acquired by another thread, or by the parent of this process; nothing was released then.
-  // DataLoss: a peer had scribbled over the lock's links; it was released all the same.
+  // DataLoss: a peer had scribbled over the lock's links or depth; it was released all the same.
   absl::Status Release();
 
   // Whether it still stands for the lock: not moved from, not released.

@@ -37,7 +37,6 @@
 #include <new>
 #include <utility>
 
-#include "shoal/sync/check.h"
 #include "shoal/sync/status.h"
 
 namespace shoal::sync_internal {
@@ -265,6 +264,12 @@ absl::Status MakeRoom(Thread& self) {
 
 void Settle(Thread& self) {
   RobustWord* const node = std::exchange(self.newest, nullptr);
+  // A mutex of glibc's may have lain here before, and gone; whoever had it as a neighbour then does not have this one.
+  for (int i = 0; i < self.held; ++i) {
+    Thread::Entry& other = self.entries[i];
+    if (other.previous == EntryOf(*node)) other.previous = 0;
+    if (other.next == EntryOf(*node)) other.next = 0;
+  }
   self.entries[self.held++] = {.node = node, .previous = HeadEntry(self), .next = self.behind_newest};
   RememberInFront(self, self.behind_newest, EntryOf(*node));
 }
@@ -272,7 +277,7 @@ void Settle(Thread& self) {
 bool UnlinkAnywhere(Thread& self, RobustWord& node) {
   if (self.newest != nullptr) Settle(self);
   Thread::Entry* const mine = FindOrNull(self, EntryOf(node));
-  SHOAL_CHECK(mine != nullptr, "a thread releases only what it holds");
+  if (mine == nullptr) return false;  // somebody wrote over its depth, and it was released a level too early
   const uintptr_t head = HeadEntry(self);
 
   // A shared link that differs from our copy was changed by glibc, which knows nothing of copies, when one of its mutexes came

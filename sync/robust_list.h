@@ -168,8 +168,8 @@ inline void Link(Thread& self, RobustWord& node) {
   self.head->first.store(EntryOf(node), std::memory_order_relaxed);  // relaxed: as above
 }
 
-// Takes `node` out again. Returns whether its shared links were what they should be; if not, they were not followed.
-// REQUIRES: this thread holds `node` and pending is `node.word`.
+// Takes `node` out again. Returns whether its shared links were what they should be; if not, they were not followed. (False also if
+// `node` is not in the list.) REQUIRES: pending is `node.word`.
 inline bool Unlink(Thread& self, RobustWord& node) {
   const uintptr_t behind = self.behind_newest;
   // relaxed, both: this thread's own list

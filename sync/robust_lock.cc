@@ -33,8 +33,8 @@
 //   between store and wake                      cannot happen: with sleepers they are one system call
 //
 //  Backstop. The kernel skips a dead thread's list when it cannot read it (the OOM killer has taken the memory, somebody has
-//  replaced the list). So a sleeper looks once a second whether the owner still exists. This is never how a death is learned
-//  otherwise: BackstopCount() stays 0.
+//  replaced the list). So a sleeper looks once a second whether the owner still exists, where /proc tells that the owner's number
+//  means the same thread here. This is never how a death is learned otherwise: BackstopCount() stays 0.
 
 #include "shoal/sync/robust_lock.h"
 
@@ -44,11 +44,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
-
-#include "shoal/sync/check.h"
 #include "shoal/sync/status.h"
 
 namespace shoal::sync_internal {
@@ -92,15 +90,16 @@ uint32_t Spin(const FutexWord& word) {
 }
 
 // Whether no thread has this TID, or only what is left of one: its list has been walked by then, or never will be.
+// Not by open, read and close: there pthread_cancel would end the thread, with the lock's beacon pending.
 bool ThreadIsGone(uint32_t tid) {
   if (kill(static_cast<pid_t>(tid), 0) != 0 && errno == ESRCH) return true;
   char path[32];
   snprintf(path, sizeof(path), "/proc/%u/stat", tid);
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  const int fd = static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC));
   if (fd < 0) return false;
   char text[512];
-  const ssize_t length = read(fd, text, sizeof(text) - 1);
-  close(fd);
+  const ssize_t length = syscall(SYS_read, fd, text, sizeof(text) - 1);
+  syscall(SYS_close, fd);
   if (length <= 0) return false;
   text[length] = '\0';
   const char* const name_end = strrchr(text, ')');  // the name may hold parentheses itself
@@ -129,11 +128,11 @@ absl::Status TimedOut() {
 // `unless` may be null.
 absl::Status AcquireOrGiveUp(Thread& self, RobustWord& lock, Deadline deadline, const Unless* unless, bool* owner_died,
                              bool* changed) {
+  SHOAL_RETURN_IF_ERROR(CheckNamespace(self, lock));
   if (HeldBy(self, lock)) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition, "this thread holds the lock already");
   }
   SHOAL_RETURN_IF_ERROR(MakeRoom(self));
-  SHOAL_RETURN_IF_ERROR(CheckNamespace(self, lock));
 
   SetPending(self, lock.word);
   uint32_t seen = deadline.poll_once() ? lock.word.load(std::memory_order_relaxed)  // relaxed: the CAS decides
@@ -147,11 +146,9 @@ absl::Status AcquireOrGiveUp(Thread& self, RobustWord& lock, Deadline deadline, 
       }
       Link(self, lock);
       ClearPending(self);
+      lock.depth = 0;
       *owner_died = OwnerDied(seen);
-      if (*owner_died) {
-        lock.deaths.fetch_add(1, std::memory_order_relaxed);  // relaxed: guarded by the lock
-        lock.depth = 0;
-      }
+      if (*owner_died) lock.deaths.fetch_add(1, std::memory_order_relaxed);  // relaxed: guarded by the lock
       return absl::OkStatus();
     }
     // Whoever was woken and gives up here found a thief's TID after it had set the bit: the thief's release wakes the next.
@@ -203,7 +200,11 @@ absl::Status AcquireUnless(Thread& self, RobustWord& lock, Deadline deadline, Un
 // The backstop: marks the word as the kernel should have.
 void MarkIfOwnerIsGone(RobustWord& lock) {
   uint32_t seen = lock.word.load(std::memory_order_relaxed);  // relaxed: the CAS decides
-  if (IsFree(seen) || !ThreadIsGone(OwnerOf(seen))) return;
+  if (IsFree(seen)) return;
+  // A number that may mean another thread here says nothing about its owner. relaxed: a number that changes once
+  const uint32_t here = ThisThread().pid_namespace;
+  if (here == 0 || lock.pid_namespace.load(std::memory_order_relaxed) != here) return;
+  if (!ThreadIsGone(OwnerOf(seen))) return;
   // Only this exact word: if it has changed meanwhile, somebody is alive.
   // relaxed: the dead thread's stores are as visible as they will ever be; the taker's CAS acquires what was released before
   if (lock.word.compare_exchange_strong(seen, (seen & kWaiters) | kOwnerDied, std::memory_order_relaxed)) {

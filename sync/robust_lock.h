@@ -34,7 +34,10 @@ inline bool TryAcquireFast(Thread& self, RobustWord& lock) {
   uint32_t expected = 0;
   // lock.handoff (acquire); on failure relaxed: nothing was learned
   const bool taken = lock.word.compare_exchange_strong(expected, self.tid, order, std::memory_order_relaxed);
-  if (taken) Link(self, lock);
+  if (taken) {
+    Link(self, lock);
+    if (__builtin_expect(lock.depth != 0, 0)) lock.depth = 0;  // these bytes were something else before
+  }
   ClearPending(self);
   return taken;
 }
@@ -58,8 +61,8 @@ inline absl::Status Acquire(Thread& self, RobustWord& lock, Deadline deadline, b
   return AcquireSlow(self, lock, deadline, owner_died);
 }
 
-// Gives it up, waking one sleeper if there are any. False: the shared links had been scribbled over (the lock is released).
-// REQUIRES: this thread holds it.
+// Gives it up, waking one sleeper if there are any. False: its shared bytes had been scribbled over (it is released).
+// REQUIRES: this thread holds it, or did before its depth was scribbled over.
 inline bool Release(Thread& self, RobustWord& lock) {
   SetPending(self, lock.word);
   const bool intact = Unlink(self, lock);
@@ -67,7 +70,8 @@ inline bool Release(Thread& self, RobustWord& lock) {
   // lock.handoff (release); on failure relaxed: the system call below releases
   if (__builtin_expect(!lock.word.compare_exchange_strong(expected, 0, std::memory_order_release, std::memory_order_relaxed),
                        0)) {
-    StoreAndWake(lock.word, 0, 1);  // lock.handoff (release): the kernel's store is a full barrier
+    // lock.handoff (release): the kernel's store is a full barrier. Not what somebody else has by now.
+    if (intact || OwnerOf(expected) == self.tid) StoreAndWake(lock.word, 0, 1);
   }
   ClearPending(self);
   return intact;
@@ -87,10 +91,11 @@ inline bool ReleaseOne(Thread& self, RobustWord& lock) {
 void Abandon(Thread& self, RobustWord& lock);
 
 inline bool HeldBy(const Thread& self, const RobustWord& lock) {
-  // relaxed, both: only this thread makes the word equal to its own TID, or unequal again; in another pid namespace the same
-  // number is another thread
-  return OwnerOf(lock.word.load(std::memory_order_relaxed)) == self.tid &&
-         lock.pid_namespace.load(std::memory_order_relaxed) == self.pid_namespace;
+  // relaxed: only this thread makes the word equal to its own TID, or unequal again
+  if (OwnerOf(lock.word.load(std::memory_order_relaxed)) != self.tid) return false;
+  // In another pid namespace the same number is another thread. Who does not know its own asks its list.
+  if (__builtin_expect(self.pid_namespace == 0, 0)) return HoldsWithin(self, &lock, sizeof(lock));
+  return lock.pid_namespace.load(std::memory_order_relaxed) == self.pid_namespace;  // relaxed: a number that changes once
 }
 
 // For other sleepers on lock words. They wake now and then, and if the owner no longer exists they mark the word as the kernel

@@ -40,7 +40,7 @@ struct Room {
   int64_t items = 0;
   int64_t taking = 0;  // an item taken in a section that is not over
 
-  std::atomic<int> sent{0};     // a notification was sent in full
+  std::atomic<int> sent{0};     // the victim's call was over: a notification was sent in full
   std::atomic<int> passed{0};   // parties that got through a barrier
   std::atomic<int> aborted{0};  // parties that were sent away from it
 };
@@ -274,13 +274,27 @@ Operation SemaphoreOperation(std::string name) {
   return operation;
 }
 
-// The permits that are left when `brought` came in calls that ended, at most `open` more in a call that did not, `taken` went in
-// acquisitions that ended, and at most `maybe_taken` in one that did not.
 template <class S>
-std::function<Verdict(void*)> ValueBetween(uint32_t low, uint32_t high) {
-  return [low, high](void* shared) {
-    const uint32_t value = SemaphoreOf<S>(*static_cast<Room*>(shared)).value();
-    return value < low ? Verdict::kLost : value > high ? Verdict::kHalfDone : Verdict::kFine;
+void TakeOneAndSay(Room& room) {
+  TakeOne<S>(room);
+  room.sent.store(1, std::memory_order_relaxed);  // relaxed: read when this process is dead
+}
+template <class S>
+void GiveOneAndSay(Room& room) {
+  Give<S, 1>(room);
+  room.sent.store(1, std::memory_order_relaxed);  // relaxed: as above
+}
+
+// The permits that are left when all are done: `without` what the victim's call does, or `with` it. A call that has said that it was
+// over has done it.
+template <class S>
+std::function<Verdict(void*)> ValueIs(uint32_t without, uint32_t with) {
+  return [without, with](void* shared) {
+    Room& room = *static_cast<Room*>(shared);
+    const uint32_t value = SemaphoreOf<S>(room).value();
+    if (value != without && value != with) return Verdict::kHalfDone;
+    // relaxed: the victim is dead
+    return room.sent.load(std::memory_order_relaxed) != 0 && value != with ? Verdict::kLost : Verdict::kFine;
   };
 }
 
@@ -288,15 +302,15 @@ template <class S>
 void AddSemaphoreOperations(const std::string& name, std::vector<Operation>& operations) {
   {
     Operation operation = SemaphoreOperation<S>(name + " release");
-    operation.body = On(Give<S, 1>);
-    operation.check = ValueBetween<S>(0, 1);
+    operation.body = On(GiveOneAndSay<S>);
+    operation.check = ValueIs<S>(0, 1);
     operations.push_back(operation);
   }
   {
     Operation operation = SemaphoreOperation<S>(name + " acquire");
     operation.prepare = On(Give<S, 1>);
-    operation.body = On(TakeOne<S>);
-    operation.check = ValueBetween<S>(0, 1);
+    operation.body = On(TakeOneAndSay<S>);
+    operation.check = ValueIs<S>(1, 0);
     operations.push_back(operation);
   }
   {
@@ -305,7 +319,7 @@ void AddSemaphoreOperations(const std::string& name, std::vector<Operation>& ope
     operation.body = On(Give<S, 2>);
     operation.pause_first_sleeper = true;
     operation.rescuer = On(Give<S, 2>);
-    operation.check = ValueBetween<S>(0, 2);
+    operation.check = ValueIs<S>(0, 2);
     operations.push_back(operation);
   }
   {
@@ -314,7 +328,7 @@ void AddSemaphoreOperations(const std::string& name, std::vector<Operation>& ope
     operation.late_sleepers = {On(TakeOne<S>), On(TakeOne<S>)};
     operation.waker = On(Give<S, 2>);
     operation.rescuer = On(Give<S, 1>);
-    operation.check = ValueBetween<S>(0, 1);
+    operation.check = ValueIs<S>(1, 0);
     operations.push_back(operation);
   }
   {
@@ -323,7 +337,7 @@ void AddSemaphoreOperations(const std::string& name, std::vector<Operation>& ope
     operation.body = On(TakeOneForAMoment<S>);
     operation.body_wakes_itself = true;
     operation.rescuer = On(Give<S, 1>);
-    operation.check = ValueBetween<S>(0, 0);
+    operation.check = ValueIs<S>(0, 0);
     operations.push_back(operation);
   }
 }

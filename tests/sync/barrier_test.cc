@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstring>
+#include <new>
 #include <stdexcept>
 #include <vector>
 
@@ -127,6 +129,31 @@ TEST(BarrierInOneThreadTest, NumbersOfPartiesOutOfRangeAreRefused) {
     Barrier barrier(parties);
     EXPECT_TRUE(absl::IsInvalidArgument(barrier.Wait().status()));
   }
+}
+
+TEST(BarrierInOneThreadTest, BytesThatAreNoBarrierAreDataLoss) {
+  alignas(Barrier) unsigned char bytes[sizeof(Barrier)];
+  auto* const barrier = new (bytes) Barrier(2);
+  const uint32_t beacon = 7;
+  memcpy(bytes + 8, &beacon, sizeof(beacon));
+  const absl::Status status = barrier->Wait(absl::Seconds(100)).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+}
+
+// Somebody writes over the beacon while a party sleeps: the party would look again and again.
+TEST(BarrierInOneThreadTest, ABeaconWrittenOverMeanwhileBreaksIt) {
+  struct sigaction action = {};
+  action.sa_handler = [](int) {};
+  sigaction(SIGUSR1, &action, nullptr);
+  Shared<Phased> shared(World::kProcesses, 2);
+  Party party = shared.Start(0, [](Phased& phased, int) { EXPECT_TRUE(absl::IsAborted(phased.barrier.Wait().status())); });
+  Await([&] { return shared->barrier.waiting() == 1; });
+  party.AwaitAsleep();
+  const uint32_t beacon = 7;
+  memcpy(reinterpret_cast<unsigned char*>(&shared->barrier) + 8, &beacon, sizeof(beacon));
+  kill(party.tid(), SIGUSR1);
+  party.Join();
+  EXPECT_TRUE(shared->barrier.broken());
 }
 
 TEST(BarrierInOneThreadTest, PollingAloneBreaksIt) {

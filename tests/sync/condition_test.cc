@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <random>
 #include <set>
 #include <vector>
@@ -173,6 +174,17 @@ TEST(ConditionMisuseTest, AGuardOfAnotherLockIsRefused) {
   EXPECT_TRUE(absl::IsFailedPrecondition(room.changed.Notify(*wrong)));
   ASSERT_TRUE(guard->Release().ok());
   EXPECT_TRUE(absl::IsFailedPrecondition(room.changed.Wait(*guard)));
+}
+
+TEST(ConditionMisuseTest, BytesThatAreNoConditionAreDataLoss) {
+  Lock lock;
+  alignas(Condition) unsigned char bytes[sizeof(Condition)] = {};
+  const uint32_t beacon = 7;
+  memcpy(bytes + 4, &beacon, sizeof(beacon));
+  absl::StatusOr<Guard> guard = lock.Acquire();
+  const absl::Status status = reinterpret_cast<Condition*>(bytes)->Wait(*guard, absl::Seconds(100));
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+  EXPECT_TRUE(guard->Release().ok());
 }
 
 // A waiter is killed in its sleep; neither is a notification swallowed nor does one block.

@@ -240,6 +240,41 @@ TEST(LockMisuseTest, ScribbledLinksAreNotFollowedOutOfTurn) {
   EXPECT_TRUE(lock.Acquire().ok());
 }
 
+// A depth of nothing before the first acquisition, as in memory that was something else: released means released.
+TEST(LockMisuseTest, ADepthThatWasThereBeforeDoesNotCount) {
+  alignas(Lock) unsigned char bytes[sizeof(Lock)] = {};
+  Lock& lock = *reinterpret_cast<Lock*>(bytes);
+  for (int round = 0; round < 2; ++round) {  // the second is not the first to tell its namespace
+    const uint32_t depth = 5;
+    memcpy(bytes + 16, &depth, sizeof(depth));
+    EXPECT_TRUE(lock.Acquire()->Release().ok());
+    EXPECT_FALSE(lock.locked());
+  }
+}
+
+// A peer that scribbles over the depth of a held RLock: released a level too early, and the last guard to go takes it from nobody.
+TEST(LockMisuseTest, AScribbledDepthEndsNoProcess) {
+  alignas(RLock) unsigned char bytes[sizeof(RLock)] = {};
+  RLock& lock = *reinterpret_cast<RLock*>(bytes);
+  absl::StatusOr<Guard> outer = lock.Acquire();
+  absl::StatusOr<Guard> inner = lock.Acquire();
+  memset(bytes + 16, 0, sizeof(uint32_t));
+  EXPECT_TRUE(inner->Release().ok());
+  std::atomic<int> step{0};
+  std::thread other([&] {
+    absl::StatusOr<Guard> guard = lock.Acquire();
+    EXPECT_TRUE(guard.ok());
+    step.store(1, std::memory_order_release);                          // EDGE test.step (release)
+    Await([&] { return step.load(std::memory_order_acquire) == 2; });  // EDGE test.step (acquire)
+  });
+  Await([&] { return step.load(std::memory_order_acquire) == 1; });  // EDGE test.step (acquire)
+  EXPECT_EQ(outer->Release().code(), absl::StatusCode::kDataLoss);
+  EXPECT_TRUE(lock.locked());
+  step.store(2, std::memory_order_release);  // EDGE test.step (release)
+  other.join();
+  EXPECT_FALSE(lock.locked());
+}
+
 // The owner's death releases the lock; the next owner is told, the one after it is not.
 TEST(LockDeathOfOwnerTest, NextOwnerIsTold) {
   Shared<Counted<Lock>> shared(World::kProcesses);
@@ -388,6 +423,54 @@ TEST(LockInOneThreadTest, TheListHoldsExactlyWhatIsHeld) {
   for (pthread_mutex_t& mutex : mutexes) {
     if (std::find(held.begin(), held.end(), &mutex) != held.end()) pthread_mutex_unlock(&mutex);
   }
+}
+
+// Where a mutex of glibc's has lain, a lock of ours comes to lie: it is not taken for the neighbour that the mutex was.
+TEST(LockInOneThreadTest, ALockMayLieWhereAMutexWas) {
+  alignas(pthread_mutex_t) unsigned char bytes[std::max(sizeof(pthread_mutex_t), sizeof(Lock))];
+  pthread_mutexattr_t attributes;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+  for (const bool mutex_first : {true, false}) {
+    auto* const mutex = new (bytes) pthread_mutex_t;
+    pthread_mutex_init(mutex, &attributes);
+    Lock beside;
+    Lock between;
+    std::optional<Guard> of_beside;
+    if (mutex_first) {
+      ASSERT_EQ(pthread_mutex_lock(mutex), 0);
+      of_beside = beside.TryAcquire();
+    } else {
+      of_beside = beside.TryAcquire();
+      ASSERT_EQ(pthread_mutex_lock(mutex), 0);
+    }
+    const std::optional<Guard> of_between = between.TryAcquire();
+    ASSERT_EQ(pthread_mutex_unlock(mutex), 0);
+    pthread_mutex_destroy(mutex);
+    Lock& lock = *new (bytes) Lock;
+    std::optional<Guard> guard = lock.TryAcquire();
+    EXPECT_EQ(ListedWords(), (std::vector<const void*>{&lock, &between, &beside}));
+    EXPECT_TRUE(of_beside->Release().ok());
+    EXPECT_EQ(ListedWords(), (std::vector<const void*>{&lock, &between}));
+    EXPECT_TRUE(guard->Release().ok());
+    EXPECT_EQ(ListedWords(), (std::vector<const void*>{&between}));
+  }
+  EXPECT_TRUE(ListedWords().empty());
+}
+
+// A thread that is cancelled while it sleeps, or looks after the owner, is not stopped half-way.
+TEST(LockInOneThreadTest, AnAcquisitionIsNoCancellationPoint) {
+  Lock lock;
+  absl::StatusOr<Guard> guard = lock.Acquire();
+  ASSERT_TRUE(guard.ok());
+  absl::Status status;
+  std::thread sleeper([&] {
+    ASSERT_EQ(pthread_cancel(pthread_self()), 0);
+    status = lock.Acquire(absl::Milliseconds(1200)).status();  // one look
+    ASSERT_EQ(pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr), 0);
+  });
+  sleeper.join();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
 }
 
 // A signal that interrupts the sleep changes nothing.

@@ -383,5 +383,60 @@ TEST(NamespaceTest, AProcessInAnotherPidNamespaceIsRefused) {
   EXPECT_FALSE(shared->lock.locked());
 }
 
+// In a place without /proc, maybe of another pid namespace; 77: there is none to be had.
+int WithoutProc(bool also_another_namespace, int (*body)(Room&), Room& room) {
+  const pid_t outer = fork();
+  if (outer == 0) {
+    if (unshare(CLONE_NEWUSER | (also_another_namespace ? CLONE_NEWPID : 0)) != 0) _exit(77);
+    char empty[] = "/dev/shm/emptyXXXXXX";
+    if (mkdtemp(empty) == nullptr) _exit(77);
+    const int here = open(empty, O_RDONLY | O_DIRECTORY);
+    if (rmdir(empty) != 0 || fchdir(here) != 0 || chroot(".") != 0) _exit(77);
+    const pid_t inner = fork();
+    if (inner == 0) _exit(body(room));
+    int status = -1;
+    waitpid(inner, &status, 0);
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 2);
+  }
+  int status = -1;
+  waitpid(outer, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 2;
+}
+
+// Who cannot know its namespace still knows what it holds itself.
+TEST(NamespaceTest, AThreadWithoutProcKnowsWhatItHolds) {
+  Shared<Room> shared(World::kProcesses);
+  { absl::StatusOr<Guard> first = shared->lock.Acquire(); }
+  { absl::StatusOr<Guard> first = shared->rlock.Acquire(); }
+  const int result = WithoutProc(
+      false,
+      [](Room& room) {
+        absl::StatusOr<Guard> guard = room.lock.Acquire();
+        absl::StatusOr<Guard> outer = room.rlock.Acquire();
+        absl::StatusOr<Guard> inner = room.rlock.Acquire(absl::Seconds(5));
+        return guard.ok() && absl::IsFailedPrecondition(room.lock.Acquire(absl::Seconds(5)).status()) && inner.ok() ? 0 : 1;
+      },
+      *shared);
+  if (result == 77) GTEST_SKIP() << "this process may make no user namespace";
+  EXPECT_EQ(result, 0);
+}
+
+// The owner's number names nobody there; that is no reason to take the owner for dead.
+TEST(BackstopTest, NobodyIsDeclaredDeadFromAnUnknownNamespace) {
+  Shared<Room> shared(World::kProcesses);
+  absl::StatusOr<Guard> guard = shared->lock.Acquire();
+  ASSERT_TRUE(guard.ok());
+  const int result = WithoutProc(
+      true,
+      [](Room& room) {
+        // One look.
+        return absl::IsDeadlineExceeded(room.lock.Acquire(absl::Milliseconds(1200)).status()) ? 0 : 1;
+      },
+      *shared);
+  if (result == 77) GTEST_SKIP() << "this process may make no namespaces";
+  EXPECT_EQ(result, 0);
+  EXPECT_TRUE(guard->Release().ok());
+}
+
 }  // namespace
 }  // namespace shoal
