@@ -6,7 +6,8 @@
 //                     lock up and sleeps only while it is unchanged: nothing is missed in between.
 //  notifications_     who may go on; see notifications.h. The woken decide under the lock; who has no token sleeps again.
 //  lock.deaths        owners that died with the lock in hand. If there is one more than when a waiter began to wait, it returns as
-//                     if notified: the dead one may have taken a token and been rolled back since.
+//                     if notified: the dead one may have taken a token and been rolled back since. Nobody is woken for a death
+//                     alone: a waiter that still sleeps has seen the object as it was before the dead one's section.
 //
 //  What holds the lock is told by a LockHolder: a Guard, or a critical section of shm. A section is committed before its lock is given
 //  up for the sleep, and a notification is sent from inside one, before it commits: a notifier that is killed either has told nobody
@@ -15,14 +16,16 @@
 //  EDGE: none of its own. All data is ordered by lock.handoff.
 //
 //  If the thread dies …                        the others see …
-//   in Wait, before it gives the lock up        the lock abandoned: its next owner counts the death, and whoever waits returns OK
+//   in Wait, before it gives the lock up        the lock abandoned: its next owner counts the death, and whoever comes here next
+//                                                 lets all who wait return OK
 //   in Wait, the lock given up, not asleep      one waiter too many in the counts: at most a notification too many, later
 //   asleep                                      the same
 //   woken, with or without a notification       the token is still there, all others are awake and look; one takes it
 //     for it, the lock not yet taken
 //   woken through the beacon, dying itself      its list_op_pending is the beacon: the kernel wakes the next; when it asks for the
 //                                                 lock (list_op_pending is the lock's) it has nothing that others need
-//   after it took a token, holding the lock     the lock abandoned, the death counted: whoever waits returns OK
+//   after it took a token, holding the lock     the lock abandoned, the death counted: who was woken for the same notification takes
+//                                                 the lock again only now, returns OK, and lets all who wait return OK
 //   in Notify, before the system call           the lock abandoned, and the kernel wakes one sleeper through the beacon
 //   in Notify, after it                         everybody woken
 

@@ -28,9 +28,10 @@ namespace shoal {
 // Thread safety:   every call needs a guard of the one lock this condition is used with; that orders them.
 // Process safety:  lies in MAP_SHARED memory, in the same mapping as its lock; valid when zero-filled.
 // Crash safety:    no notification is swallowed and none blocks, whoever dies: a notification that a killed waiter would have
-//                  taken is taken by another. A death in a call here, or while holding the lock, makes Wait return OK to those
-//                  who wait, as if notified: look at the predicate. So work that a waiter had taken when it was killed in its
-//                  section, and that has come back, is seen by another.
+//                  taken is taken by another. After a death while holding the lock, whoever takes the lock again in Wait returns
+//                  OK, as if notified, and as soon as anybody calls anything here so do all who wait: look at the predicate. So
+//                  work that a waiter had taken when it was killed in its section, and that has come back, is seen by another.
+//                  An owner that dies before it calls Notify has told nobody: with a plain lock, who finds owner_died() notifies.
 // Blocking:        Wait sleeps, woken by Notify and NotifyAll, or by the kernel when somebody dies inside a call. Every
 //                  notification lets all sleepers look and those without one sleep again: only so can it outlive a waiter.
 // Memory ordering: the lock's.
