@@ -165,9 +165,11 @@ class Heap {
     while (shelf.count != 0) {
       const HeapCache::Place place = shelf.places[--shelf.count];
       const PageEntry entry = runs_.At(place.page);
+      if (!entry.IsSlabOf(size_class, cache.slot_)) [[unlikely]]  // given up since; what lies there may be anybody's bytes
+        continue;
       std::atomic<uint32_t>& tag = TagsOf(place.page)[place.index];
       const uint32_t old_tag = tag.load(std::memory_order_acquire);  // heap.free (acquire)
-      if (!entry.IsSlabOf(size_class, cache.slot_) || old_tag % 2 != 0) [[unlikely]]
+      if (old_tag % 2 != 0) [[unlikely]]
         continue;
       const SizeClass& sizes = kSizeClasses[size_class];
       found.block.offset = OffsetOf(place.page) + sizes.first + uint64_t{place.index} * sizes.block_bytes;
