@@ -473,26 +473,5 @@ TEST(LockInOneThreadTest, AnAcquisitionIsNoCancellationPoint) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
 }
 
-// A signal that interrupts the sleep changes nothing.
-TEST(LockInOneThreadTest, SignalsDoNotEndTheWait) {
-  struct sigaction action = {};
-  action.sa_handler = [](int) {};
-  sigaction(SIGUSR1, &action, nullptr);
-  Shared<Counted<Lock>> shared(World::kProcesses);
-  absl::StatusOr<Guard> guard = shared->lock.Acquire();
-  ASSERT_TRUE(guard.ok());
-  Party sleeper = shared.Start(0, [](Counted<Lock>& counted, int) {
-    absl::StatusOr<Guard> guard = counted.lock.Acquire();
-    ASSERT_TRUE(guard.ok()) << guard.status();
-    EXPECT_FALSE(guard->owner_died());
-  });
-  for (int i = 0; i < 10; ++i) {
-    sleeper.AwaitAsleep();
-    kill(sleeper.tid(), SIGUSR1);
-  }
-  ASSERT_TRUE(guard->Release().ok());
-  sleeper.Join();
-}
-
 }  // namespace
 }  // namespace shoal
