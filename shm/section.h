@@ -18,6 +18,7 @@
 #include "shoal/shm/layout.h"
 #include "shoal/shm/references.h"
 #include "shoal/shm/saved_extents.h"
+#include "shoal/shm/thread_end.h"
 #include "shoal/sync/deadline.h"
 #include "shoal/sync/robust_list.h"
 #include "shoal/sync/robust_lock.h"
@@ -96,10 +97,33 @@ class Section final {
   // Opens it. REQUIRES: closed; this thread owns the locks, and nothing of their last owner is left to undo.
   void Open(std::span<sync_internal::RobustWord* const> locks);
   void Open(sync_internal::RobustWord& lock) {
-    slot_.locks[0].store(reinterpret_cast<uintptr_t>(&lock) - reinterpret_cast<uintptr_t>(base_),
-                         std::memory_order_relaxed);  // relaxed: read only after this thread's death
-    Begin(1);
+    Names(lock);
+    Begin(1, 0);
   }
+  // The same, and saves the bytes at `object`. REQUIRES: HasRoom(bytes).
+  void OpenAndSave(sync_internal::RobustWord& lock, const void* object, size_t bytes) {
+    Names(lock);
+    const size_t padded = Padded(bytes);
+    const uint64_t trailer = Trailer::Of(RecordKind::kBytes, bytes, OffsetOf(object));
+    // Not so few bytes are left to libc, which knows how wide this processor's stores can be.
+    if (bytes >= kInlineBytes) asm("" : "+r"(bytes));
+    std::memcpy(journal_, object, bytes);
+    std::memcpy(journal_ + padded, &trailer, sizeof(trailer));
+    Begin(1, padded + sizeof(trailer));
+  }
+  // Whether the journal of a closed section can take so many bytes in one record.
+  bool HasRoom(size_t bytes) const { return bytes <= Trailer::kMaxBytes && Padded(bytes) + sizeof(uint64_t) <= capacity_; }
+
+  // The serial of the thread whose place it is.
+  uint64_t owner() const { return owner_; }
+  // What its guard compares with at the end. All zero while it is closed, and where all was plain.
+  struct Circumstances {
+    unsigned exceptions = 0;       // in flight when it opened
+    bool thread_ended = false;     // the thread was being ended then, or that cannot be told
+    bool no_cancellation = false;  // it is kept off
+    int cancel_state = 0;          // as it was, if it is kept off
+  };
+  Circumstances& circumstances() { return circumstances_; }
 
   void Commit() {
     if (__builtin_expect(frees_, 0)) {
@@ -121,24 +145,36 @@ class Section final {
   bool IsOpen() const { return slot_.head.load(std::memory_order_relaxed) != Head::kClosed; }
 
  private:
-  void Begin(size_t locks) {
-    used_ = 0;
-    frees_ = false;
+  static constexpr size_t Padded(size_t bytes) { return (bytes + 7) / 8 * 8; }
+  uint64_t OffsetOf(const void* address) const {
+    return reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base_);
+  }
+
+  void Names(const sync_internal::RobustWord& lock) {
+    // relaxed, both: this thread's slot, and read by others only after its death. Mostly it is the same lock again, and a store is
+    // one more that the lock's release waits for.
+    const uint64_t offset = OffsetOf(&lock);
+    if (slot_.locks[0].load(std::memory_order_relaxed) != offset) {
+      slot_.locks[0].store(offset, std::memory_order_relaxed);
+    }
+  }
+  // With `used` bytes of whole records.
+  void Begin(size_t locks, size_t used) {
+    used_ = used;
     head_ = Head::Open(locks);
     number_ += kSectionStep;
     // relaxed, both: read only after this thread's death. The number first: no section ever has an older one's.
     slot_.section.store(number_, std::memory_order_relaxed);
-    std::atomic_signal_fence(std::memory_order_seq_cst);  // seq_cst: program order is what a death sees
-    slot_.head.store(head_, std::memory_order_relaxed);   // relaxed: as above
-    std::atomic_signal_fence(std::memory_order_seq_cst);  // seq_cst: program order
+    std::atomic_signal_fence(std::memory_order_seq_cst);        // seq_cst: program order is what a death sees
+    slot_.head.store(head_ + used, std::memory_order_relaxed);  // relaxed: as above
+    std::atomic_signal_fence(std::memory_order_seq_cst);        // seq_cst: program order
   }
 
   bool TrySave(void* address, size_t bytes) {
-    const size_t padded = (bytes + 7) / 8 * 8;
+    const size_t padded = Padded(bytes);
     if (__builtin_expect(bytes > Trailer::kMaxBytes || padded + sizeof(uint64_t) > capacity_ - used_, 0)) return false;
     std::memcpy(journal_ + used_, address, bytes);
-    FinishRecord(RecordKind::kBytes, bytes, padded,
-                 reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base_));
+    FinishRecord(RecordKind::kBytes, bytes, padded, OffsetOf(address));
     return true;
   }
   void FinishRecord(RecordKind kind, size_t bytes, size_t padded, uint64_t offset) {
@@ -157,6 +193,7 @@ class Section final {
   void CommitSlowly();
   void Shrink();
 
+  static constexpr size_t kInlineBytes = 128;
   static constexpr size_t kPieceBytes = size_t{1} << 20;
   static constexpr size_t kKeptBytes = size_t{256} << 10;
   static constexpr uint64_t kSectionStep = 512;  // the low bits are the thread slot's number
@@ -169,8 +206,10 @@ class Section final {
   size_t capacity_ = 0;
   size_t used_ = 0;
   uint64_t head_ = 0;
+  const uint64_t owner_;  // the serial of the thread whose place it is
   uint64_t number_;
-  bool frees_ = false;  // or has references
+  bool frees_ = false;  // or has references; false while it is closed
+  Circumstances circumstances_;
   uint32_t pins_ = 0;
   uint64_t references_ = 0;
   After after_ = nullptr;
@@ -188,11 +227,17 @@ struct ThreadSections {
   size_t size;
   Section* last;
   Section* open;
-  const unsigned* exceptions;  // how many are in flight
-  ThreadPlaces* places;        // all its places
+  const unsigned* exceptions;   // how many are in flight
+  ThreadPlaces* places;         // all its places
+  const ThreadEndWord* ending;  // whether it is being ended; always, if that cannot be told
 };
 static_assert(sizeof(ThreadSections) <= sync_internal::Thread::kAboveBytes && std::is_trivial_v<ThreadSections>,
               "it lies in the thread's record, zero at first");
+
+// relaxed: only this thread sets it
+inline bool MayBeEnding(const ThreadSections& mine) {
+  return (mine.ending->load(std::memory_order_relaxed) & kThreadEnds) != 0;
+}
 
 inline ThreadSections& SectionsOf(sync_internal::Thread& self) { return *reinterpret_cast<ThreadSections*>(self.above); }
 inline const ThreadSections& SectionsOf(const sync_internal::Thread& self) {
@@ -262,8 +307,9 @@ inline Section* PlaceOrNull(const sync_internal::Thread& self, const void* addre
   return mine.serial == self.serial && reinterpret_cast<uintptr_t>(address) - mine.base < mine.size ? mine.last : nullptr;
 }
 
-// Takes `lock` and opens a section that holds it, if that is all there is to do; else null.
-inline Section* TryLockAndOpenFast(sync_internal::RobustWord& lock) {
+// Takes `lock`, opens a section that holds it and saves the object, if that is all there is to do; else null.
+__attribute__((always_inline)) inline Section* TryLockAndOpenFast(sync_internal::RobustWord& lock, const void* object,
+                                                                  size_t bytes) {
   sync_internal::Thread& self = sync_internal::ThisThread();
   ThreadSections& mine = SectionsOf(self);
   if (__builtin_expect(
@@ -271,10 +317,12 @@ inline Section* TryLockAndOpenFast(sync_internal::RobustWord& lock) {
           0)) {
     return nullptr;
   }
+  Section& section = *mine.last;
+  if (__builtin_expect(*mine.exceptions != 0 || MayBeEnding(mine) || !section.HasRoom(bytes), 0)) return nullptr;
   if (!sync_internal::TryAcquireFast(self, lock)) return nullptr;
-  mine.last->Open(lock);
-  mine.open = mine.last;
-  return mine.last;
+  section.OpenAndSave(lock, object, bytes);
+  mine.open = &section;
+  return &section;
 }
 
 }  // namespace shoal::shm_internal

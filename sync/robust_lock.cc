@@ -48,6 +48,7 @@
 
 #include <algorithm>
 
+#include "shoal/sync/cancellation.h"
 #include "shoal/sync/check.h"
 #include "shoal/sync/status.h"
 
@@ -94,6 +95,7 @@ uint32_t Spin(const FutexWord& word) {
 // Whether no thread has this TID, or only what is left of one: its list has been walked by then, or never will be.
 bool ThreadIsGone(uint32_t tid) {
   if (kill(static_cast<pid_t>(tid), 0) != 0 && errno == ESRCH) return true;
+  const NoCancellation whole;  // who asks has list_op_pending set
   char path[32];
   snprintf(path, sizeof(path), "/proc/%u/stat", tid);
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
