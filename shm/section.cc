@@ -213,8 +213,8 @@ absl::Status LockAndRecover(Section& section, RobustWord& lock, sync_internal::D
 
 Section::Section(std::shared_ptr<Attachment> attachment, ThreadSlot& slot, int number)
     : base_(attachment->base()),
-      size_(attachment->size_bytes()),
-      first_page_(attachment->areas().first_page),
+      heap_begin_(reinterpret_cast<uintptr_t>(base_) + attachment->areas().first_page),
+      heap_bytes_(attachment->size_bytes() - attachment->areas().first_page),
       slot_(slot),
       // relaxed: this thread's slot. Whatever the last thread's number was, ours are later and end in the slot's.
       owner_(sync_internal::ThisThread().serial),

@@ -80,13 +80,12 @@ class Section final {
   // Names this section among all of this segment's, for ever: what a container has saved or allocated in it once.
   uint64_t number() const { return number_; }
   bool Covers(const void* address, size_t bytes) const {
-    const size_t offset = reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base_);
-    return offset - first_page_ < size_ - first_page_ && bytes <= size_ - offset;
+    const size_t offset = reinterpret_cast<uintptr_t>(address) - heap_begin_;
+    return offset < heap_bytes_ && bytes <= heap_bytes_ - offset;
   }
   // The same with one comparison. REQUIRES: bytes <= kHeapPageBytes.
   bool CoversFew(const void* address, size_t bytes) const {
-    return reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base_) - first_page_ <=
-           size_ - first_page_ - bytes;
+    return reinterpret_cast<uintptr_t>(address) - heap_begin_ <= heap_bytes_ - bytes;
   }
   Attachment& attachment() const { return *attachment_; }
   const std::shared_ptr<Attachment>& shared_attachment() const { return attachment_; }
@@ -199,8 +198,8 @@ class Section final {
   static constexpr uint64_t kSectionStep = 512;  // the low bits are the thread slot's number
 
   std::byte* base_;
-  size_t size_;
-  size_t first_page_;
+  uintptr_t heap_begin_;
+  size_t heap_bytes_;
   ThreadSlot& slot_;
   std::byte* journal_ = nullptr;
   size_t capacity_ = 0;
@@ -220,7 +219,8 @@ class Section final {
 
 struct ThreadPlaces;
 
-// What a thread knows of its sections. Lies in the thread's record, so that a program and its plug-ins see the same.
+// What a thread knows of its sections. Lies in the thread's record, so that a program and its plug-ins see the same, and all zero in a
+// forked child: what its parent has open is the parent's.
 struct ThreadSections {
   uint64_t serial;  // of the thread, in its process, that the rest belongs to
   uintptr_t base;   // the segment used last
@@ -252,11 +252,8 @@ inline ThreadSections& ThisThreadSections() { return SectionsOf(sync_internal::T
 // The section that this thread has open, for containers.
 // FailedPrecondition: none, or not in the segment of these bytes.
 inline Section* OpenSectionOrNull(const void* address, size_t bytes) {
-  sync_internal::Thread& self = sync_internal::ThisThread();
-  const ThreadSections& mine = SectionsOf(self);
-  Section* const open = mine.open;
-  // In a forked child the section is the parent's.
-  return open != nullptr && mine.serial == self.serial && open->Covers(address, bytes) ? open : nullptr;
+  Section* const open = ThisThreadSections().open;
+  return open != nullptr && open->Covers(address, bytes) ? open : nullptr;
 }
 absl::Status NoOpenSection(const void* address);
 
@@ -304,7 +301,7 @@ absl::Status LockAndRecover(Section& section, sync_internal::RobustWord& lock, s
 // This thread's place in the segment of `address`, if that is the one it used last; else null.
 inline Section* PlaceOrNull(const sync_internal::Thread& self, const void* address) {
   const ThreadSections& mine = SectionsOf(self);
-  return mine.serial == self.serial && reinterpret_cast<uintptr_t>(address) - mine.base < mine.size ? mine.last : nullptr;
+  return reinterpret_cast<uintptr_t>(address) - mine.base < mine.size ? mine.last : nullptr;
 }
 
 // Takes `lock`, opens a section that holds it and saves the object, if that is all there is to do; else null.
@@ -312,11 +309,8 @@ __attribute__((always_inline)) inline Section* TryLockAndOpenFast(sync_internal:
                                                                   size_t bytes) {
   sync_internal::Thread& self = sync_internal::ThisThread();
   ThreadSections& mine = SectionsOf(self);
-  if (__builtin_expect(
-          mine.serial != self.serial || reinterpret_cast<uintptr_t>(&lock) - mine.base >= mine.size || mine.open != nullptr,
-          0)) {
+  if (__builtin_expect(reinterpret_cast<uintptr_t>(&lock) - mine.base >= mine.size || mine.open != nullptr, 0))
     return nullptr;
-  }
   Section& section = *mine.last;
   if (__builtin_expect(*mine.exceptions != 0 || MayBeEnding(mine) || !section.HasRoom(bytes), 0)) return nullptr;
   if (!sync_internal::TryAcquireFast(self, lock)) return nullptr;

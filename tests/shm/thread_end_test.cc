@@ -268,6 +268,27 @@ TEST_P(ThreadEndTest, AForkedChildsEndLeavesTheParentsSectionAlone) {
   EXPECT_EQ(other_->With([](Pair& pair) { return pair.left; }).value(), 6);
 }
 
+// Nor can it go on with it.
+TEST_F(AnyThreadEndTest, AForkedChildCannotChangeWhatTheParentsSectionHolds) {
+  auto* const vector = Make<Mutex<Vector<int64_t>>>();
+  auto guard = vector->Lock();
+  ASSERT_TRUE(guard.ok());
+  ASSERT_TRUE((*guard)->Reserve(8).ok());
+  ASSERT_TRUE((*guard)->PushBack(1).ok());
+  const pid_t pid = fork();
+  ASSERT_GE(pid, 0);
+  if (pid == 0) {
+    alarm(60);
+    const bool refused = (*guard)->PushBack(2).code() == absl::StatusCode::kFailedPrecondition &&
+                         (*guard)->Set(0, 2).code() == absl::StatusCode::kFailedPrecondition;
+    _exit(refused ? 0 : 1);
+  }
+  ExpectChildEnds(pid);
+  ASSERT_TRUE((*guard)->PushBack(3).ok());
+  EXPECT_EQ((*guard)->size(), 2u);
+  EXPECT_EQ((**guard)[0], 1);
+}
+
 // Not in the middle of what the library does itself: growing the heap makes system calls that are cancellation points.
 TEST_F(AnyThreadEndTest, IsNotCancelledInsideACallOfOurs) {
   auto* const vector = Make<Mutex<Vector<int64_t>>>();
