@@ -3,6 +3,7 @@
 #include "shoal/bench/shm/hash_map_rows.h"
 #include "shoal/bench/shm/heap_rows.h"
 #include "shoal/bench/shm/holding_rows.h"
+#include "shoal/bench/shm/rw_lock_rows.h"
 #include "shoal/bench/shm/section_rows.h"
 #include "shoal/bench/shm/vector_rows.h"
 #include "shoal/sync/status.h"
@@ -14,6 +15,7 @@ namespace {
 constexpr absl::StatusOr<std::vector<Row>> (*kParts[])(const Settings&) = {
     HeapRows,
     SectionRows,
+    RwLockRows,
     VectorRows,
     HashMapRows,
     HoldingRows,

@@ -83,11 +83,11 @@ class HashMap final {
   size_t capacity() const { return shm_internal::MostInUse(core_.capacity); }
 
   // The value, or null: there is none.
-  const V* Find(KeyView key) const {
+  __attribute__((always_inline)) const V* Find(KeyView key) const {
     const shm_internal::AddressRange segment = shm_internal::SegmentAround(this);
     Table table;
     if (!core_.Read(kShape, segment, table) || table.capacity == 0) return nullptr;
-    std::byte* const slot = FindSlot(table, Key::Hash(key), key, segment).slot;
+    std::byte* const slot = FindKey(table, Key::Hash(key), key, segment);
     return slot == nullptr ? nullptr : ValueIn(slot);
   }
   bool Contains(KeyView key) const { return Find(key) != nullptr; }
@@ -162,7 +162,13 @@ class HashMap final {
   };
   template <class IsOurs>
   static Place FindSlot(const Table& table, uint64_t hash, KeyView key, const IsOurs& is_ours);
+  template <class IsOurs>
+  static std::byte* FindKey(const Table& table, uint64_t hash, KeyView key, const IsOurs& is_ours);
   static Place FindFree(const Table& table, uint64_t hash);
+  // Has the processor fetch the slots behind a group's control bytes at once with these.
+  static void FetchSlots(const std::byte* group) {
+    if constexpr (kShape.GroupBytes() > shm_internal::kLineBytes) __builtin_prefetch(group + shm_internal::kLineBytes);
+  }
   static Place PlaceAt(std::byte* group, int index, bool free) {
     std::byte* const slot = group + kShape.SlotsAt() + static_cast<size_t>(index) * kShape.bytes;
     return {.slot = free ? nullptr : slot,

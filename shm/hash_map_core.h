@@ -32,18 +32,19 @@ struct SlotShape {
   constexpr size_t BlockAlignment() const { return std::max<size_t>(16, alignment); }
   constexpr size_t GroupsAt() const { return BlockAlignment(); }  // behind the table's header
   constexpr size_t SlotsAt() const { return BlockAlignment(); }   // behind the control bytes
-  constexpr size_t GroupBytes() const {
+  // always_inline: of a map whose types are known all of this is known when it is compiled, and g++ does not see that.
+  __attribute__((always_inline)) constexpr size_t GroupBytes() const {
     return (SlotsAt() + kGroupSlots * size_t{bytes} + BlockAlignment() - 1) / BlockAlignment() * BlockAlignment();
   }
   // REQUIRES: IsCapacity(capacity).
-  constexpr size_t TableBytes(size_t capacity) const {
+  __attribute__((always_inline)) constexpr size_t TableBytes(size_t capacity) const {
     return capacity < kGroupSlots ? GroupsAt() + SlotsAt() + capacity * bytes
                                   : GroupsAt() + capacity / kGroupSlots * GroupBytes();
   }
   // 4, or whole groups, a power of two of them.
-  constexpr bool IsCapacity(size_t capacity) const {
-    return std::has_single_bit(capacity) && (capacity == kLeastCapacity || capacity >= kGroupSlots) &&
-           capacity <= kMaxBytes / GroupBytes();
+  __attribute__((always_inline)) constexpr bool IsCapacity(size_t capacity) const {
+    static_assert(kLeastCapacity == 4 && kGroupSlots == 16);
+    return (capacity & (capacity - 1)) == 0 && capacity - 4 <= kMaxBytes / GroupBytes() - 4 && capacity != 8;
   }
 };
 
@@ -85,6 +86,8 @@ class ControlBytes final {
   __m128i bytes_;
 };
 
+inline constexpr size_t kLineBytes = 64;  // what a processor fetches at once
+
 inline uint8_t ControlOf(uint64_t hash) { return hash & 0x7f; }
 
 // A table whose place and size have been compared with the segment.
@@ -92,10 +95,14 @@ struct HashTable {
   std::byte* groups = nullptr;
   size_t capacity = 0;
 
-  size_t group_mask() const { return capacity < SlotShape::kGroupSlots ? 0 : capacity / SlotShape::kGroupSlots - 1; }
+  __attribute__((always_inline)) size_t group_mask() const {
+    return capacity < SlotShape::kGroupSlots ? 0 : capacity / SlotShape::kGroupSlots - 1;
+  }
   // The slots that a group has.
   uint32_t valid() const { return capacity < SlotShape::kGroupSlots ? (1u << capacity) - 1 : 0xffff; }
-  std::byte* Group(const SlotShape& shape, size_t group) const { return groups + group * shape.GroupBytes(); }
+  __attribute__((always_inline)) std::byte* Group(const SlotShape& shape, size_t group) const {
+    return groups + group * shape.GroupBytes();
+  }
   std::byte* Slot(const SlotShape& shape, size_t index) const {
     return Group(shape, index / SlotShape::kGroupSlots) + shape.SlotsAt() + index % SlotShape::kGroupSlots * shape.bytes;
   }
@@ -144,7 +151,7 @@ struct HashMapCore {
 
   // Reads where the table is; false: the header makes no sense. `is_ours(address, bytes)` tells what may be read.
   template <class IsOurs>
-  bool Read(const SlotShape& shape, const IsOurs& is_ours, HashTable& found) const {
+  __attribute__((always_inline)) bool Read(const SlotShape& shape, const IsOurs& is_ours, HashTable& found) const {
     size_t slots = capacity;
     asm("" : "+r"(slots));  // read once: what is checked is what is used
     found.capacity = slots;
@@ -154,6 +161,16 @@ struct HashMapCore {
     found.groups = block + shape.GroupsAt();
     return shape.IsCapacity(slots) && reinterpret_cast<uintptr_t>(block) % shape.BlockAlignment() == 0 &&
            is_ours(block, shape.TableBytes(slots));
+  }
+
+  // Has the processor fetch the group where a search for `hash` will begin, while the caller does what comes before. What the header
+  // says is not looked at yet: an address that is nobody's is fetched by no processor.
+  __attribute__((always_inline)) void Expect(const SlotShape& shape, uint64_t hash) const {
+    const uintptr_t first = reinterpret_cast<uintptr_t>(table.get()) + shape.GroupsAt();
+    const size_t groups = capacity / SlotShape::kGroupSlots;
+    const uintptr_t group = first + (hash >> 7 & (groups - (groups != 0))) * shape.GroupBytes();
+    __builtin_prefetch(reinterpret_cast<const void*>(group));
+    if (shape.GroupBytes() > kLineBytes) __builtin_prefetch(reinterpret_cast<const void*>(group + kLineBytes));
   }
 
   // Begins to change it: finds the thread's open section, compares the header with the segment, and saves it, once.

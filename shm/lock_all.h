@@ -62,7 +62,7 @@ class SeveralLocks final {
     }
     return absl::OkStatus();
   }
-  std::span<sync_internal::RobustWord* const> words() const { return words_; }
+  std::array<sync_internal::RobustWord*, count> words() const { return words_; }
 
  private:
   std::array<OneOfSeveral, count> locks_;
@@ -135,7 +135,8 @@ struct LockAllCalls {
     using Guard = AllGuard<shm_internal::GuardedBy<M>...>;
     static_assert(sizeof...(M) <= shm_internal::kMaxLocks, "a section holds at most 16 locks");
     const std::array<shm_internal::OneOfSeveral, sizeof...(M)> locks = {shm_internal::LockAllAccess::Lock(owners)...};
-    auto section = Guard::Section::Take(shm_internal::SeveralLocks<sizeof...(M)>(locks), timeout);
+    using Section = typename Guard::Section;
+    auto section = Section::template Take<Section>(shm_internal::SeveralLocks<sizeof...(M)>(locks), timeout);
     if (!section.ok()) return std::move(section).status();
     return Guard(*std::move(section), shm_internal::LockAllAccess::Object(owners)...);
   }

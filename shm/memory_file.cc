@@ -13,6 +13,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "shoal/sync/cancellation.h"
 #include "shoal/sync/status.h"
 
 namespace shoal::shm_internal {
@@ -90,6 +91,7 @@ absl::Status SealSize(const UniqueFd& file) {
 }
 
 absl::Status ReserveMemory(const UniqueFd& file, size_t offset, size_t size_bytes) {
+  const sync_internal::NoCancellation whole;  // who asks holds the heap's lock
   const size_t end = offset + size_bytes;
   while (offset < end) {
     const size_t step = std::min(kReserveStep, end - offset);

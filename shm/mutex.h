@@ -34,8 +34,9 @@ struct LockAllAccess;
 // Crash safety:    killed at any instruction, the next owner finds the object as of the last commit, and recovered() says so.
 //                  Only what is reached from the object rolls back: a message sent or a file written from inside stays.
 //                  Condition::Wait commits before it sleeps; afterwards recovered() speaks of the last holder then.
-// Ownership:       releasing it commits; if an exception that was not in flight at Lock is in flight, it rolls back. An early return
-//                  commits what there is: Mutex::With rolls back on a status.
+// Ownership:       releasing it commits; if an exception that was not in flight at Lock is in flight, or the thread is being ended by
+//                  pthread_exit or pthread_cancel, it rolls back. An early return commits what there is: Mutex::With rolls back on
+//                  a status.
 // Errors:          destroying it in another thread than the one that locked ends the process.
 template <Shareable T>
 class [[nodiscard]] MutexGuard final {
@@ -43,8 +44,8 @@ class [[nodiscard]] MutexGuard final {
   MutexGuard(MutexGuard&&) noexcept = default;
   MutexGuard& operator=(MutexGuard&&) noexcept = default;
 
-  T& operator*() const { return *object_; }
-  T* operator->() const { return object_; }
+  T& operator*() const { return *operator->(); }
+  T* operator->() const { return static_cast<T*>(section_.locks().object()); }
 
   // The last holder died inside its section, which has been undone.
   bool recovered() const { return section_.recovered(); }
@@ -58,12 +59,14 @@ class [[nodiscard]] MutexGuard final {
 
  private:
   friend class Mutex<T>;
-  using Section = shm_internal::SectionGuard<shm_internal::MutexLock>;
-  MutexGuard(Section section, T& object) : section_(std::move(section)), object_(&object) {}
+  template <class Locks>
+  friend class shm_internal::SectionGuard;
+  using Locks = shm_internal::MutexLock<sizeof(T)>;
+  using Section = shm_internal::SectionGuard<Locks>;
+  explicit MutexGuard(Section section) : section_(std::move(section)) {}
   friend typename Section::Holder LockHolderOf(MutexGuard& guard) { return typename Section::Holder(guard.section_); }
 
   Section section_;
-  T* object_;
 };
 
 // Owns a T that threads of any processes change, one at a time, in failure-atomic sections.
@@ -97,10 +100,12 @@ class Mutex final {
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;
 
-  [[nodiscard]] absl::StatusOr<MutexGuard<T>> Lock(absl::Duration timeout = absl::InfiniteDuration()) {
-    auto section = MutexGuard<T>::Section::Take({lock_, &object_, sizeof(T)}, timeout);
-    if (__builtin_expect(!section.ok(), 0)) return std::move(section).status();
-    return MutexGuard<T>(*std::move(section), object_);
+  // always_inline: in the caller the result need not go through memory.
+  [[nodiscard]] __attribute__((always_inline)) absl::StatusOr<MutexGuard<T>> Lock(
+      absl::Duration timeout = absl::InfiniteDuration()) {
+    static_assert(sizeof(Mutex) - MutexGuard<T>::Locks::kLockAt - sizeof(lock_) < alignof(Mutex),
+                  "nothing is between the two");
+    return MutexGuard<T>::Section::template Take<MutexGuard<T>>(typename MutexGuard<T>::Locks(&object_), timeout);
   }
 
   // Locks if that needs no waiting; nullopt also wherever Lock has an error.

@@ -1,9 +1,9 @@
 #ifndef SHOAL_SHM_READ_HOLD_H_
 #define SHOAL_SHM_READ_HOLD_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -94,6 +94,8 @@ class WriteLock final {
   WriteLock(sync_internal::ReadWriteLock& lock, void* object, size_t bytes)
       : lock_(&lock), word_(&lock.turnstile()), object_(object), bytes_(bytes) {}
 
+  void* object() const { return object_; }
+
   Section* TryOpenFast() const { return nullptr; }
   absl::Status Take(Section& section, sync_internal::Deadline deadline, bool* recovered) const {
     return WriteAndRecover(section, *lock_, deadline, recovered);
@@ -101,7 +103,7 @@ class WriteLock final {
   void Release(sync_internal::Thread& self) const { lock_->ReleaseWrite(self); }
   void Open(Section& section) const { section.Open(*word_); }
   absl::Status Save(Section& section) const { return section.Save(object_, bytes_); }
-  std::span<sync_internal::RobustWord* const> words() const { return {&word_, 1}; }
+  std::array<sync_internal::RobustWord*, 1> words() const { return {word_}; }
 
  private:
   sync_internal::ReadWriteLock* lock_;

@@ -63,8 +63,8 @@ class [[nodiscard]] WriteGuard final {
   WriteGuard(WriteGuard&&) noexcept = default;
   WriteGuard& operator=(WriteGuard&&) noexcept = default;
 
-  T& operator*() const { return *object_; }
-  T* operator->() const { return object_; }
+  T& operator*() const { return *operator->(); }
+  T* operator->() const { return static_cast<T*>(section_.locks().object()); }
   bool recovered() const { return section_.recovered(); }
   void Rollback() { section_.Rollback(); }
   void Release() { section_.End(); }
@@ -72,12 +72,13 @@ class [[nodiscard]] WriteGuard final {
 
  private:
   friend class RwLock<T>;
+  template <class Locks>
+  friend class shm_internal::SectionGuard;
   using Section = shm_internal::SectionGuard<shm_internal::WriteLock>;
-  WriteGuard(Section section, T& object) : section_(std::move(section)), object_(&object) {}
+  explicit WriteGuard(Section section) : section_(std::move(section)) {}
   friend typename Section::Holder LockHolderOf(WriteGuard& guard) { return typename Section::Holder(guard.section_); }
 
   Section section_;
-  T* object_;
 };
 
 // Owns a T that threads of any processes read at the same time, or one of them changes in a failure-atomic section.
@@ -124,9 +125,7 @@ class RwLock final {
     return ReadGuard<T>(*std::move(hold), object_);
   }
   [[nodiscard]] absl::StatusOr<WriteGuard<T>> Write(absl::Duration timeout = absl::InfiniteDuration()) {
-    auto section = WriteGuard<T>::Section::Take({lock_, &object_, sizeof(T)}, timeout);
-    if (__builtin_expect(!section.ok(), 0)) return std::move(section).status();
-    return WriteGuard<T>(*std::move(section), object_);
+    return WriteGuard<T>::Section::template Take<WriteGuard<T>>({lock_, &object_, sizeof(T)}, timeout);
   }
 
   // If that needs no waiting; nullopt also wherever Read or Write has an error.

@@ -51,7 +51,8 @@ struct PlacesOwner {
     // A forked child, or a thread that ends inside a section: what is there is not ours, or belongs to whoever undoes the section.
     if (mine.places != places || mine.serial != sync_internal::ThisThread().serial || mine.open != nullptr)
       places->Abandon();
-    if (mine.places == places) mine = {};
+    // What is the thread's stays: a guard of its may outlive this.
+    if (mine.places == places) mine = {.exceptions = mine.exceptions, .ending = mine.ending};
     delete std::exchange(places, nullptr);
   }
 
@@ -87,13 +88,15 @@ ThreadSections& OwnSections() {
   if (mine.serial != self.serial) {
     places_owner.GiveUp();
     places_owner.places = new ThreadPlaces;
+    const ThreadEndWord* const ending = ThreadEndWordOrNull();
     mine = {.serial = self.serial,
             .base = 0,
             .size = 0,
             .last = nullptr,
             .open = nullptr,
             .exceptions = &reinterpret_cast<const ExceptionGlobals*>(abi::__cxa_get_globals())->uncaught,
-            .places = places_owner.places};
+            .places = places_owner.places,
+            .ending = ending == nullptr ? &thread_may_end : ending};
   }
   return mine;
 }
@@ -210,10 +213,11 @@ absl::Status LockAndRecover(Section& section, RobustWord& lock, sync_internal::D
 
 Section::Section(std::shared_ptr<Attachment> attachment, ThreadSlot& slot, int number)
     : base_(attachment->base()),
-      size_(attachment->size_bytes()),
-      first_page_(attachment->areas().first_page),
+      heap_begin_(reinterpret_cast<uintptr_t>(base_) + attachment->areas().first_page),
+      heap_bytes_(attachment->size_bytes() - attachment->areas().first_page),
       slot_(slot),
       // relaxed: this thread's slot. Whatever the last thread's number was, ours are later and end in the slot's.
+      owner_(sync_internal::ThisThread().serial),
       number_((slot.section.load(std::memory_order_relaxed) / kSectionStep + 1) * kSectionStep +
               static_cast<uint64_t>(number)),
       attachment_(std::move(attachment)),
@@ -237,7 +241,7 @@ void Section::Open(std::span<RobustWord* const> locks) {
   for (size_t i = 0; i < locks.size(); ++i) {
     slot_.locks[i].store(attachment_->OffsetOf(locks[i]), std::memory_order_relaxed);  // relaxed: read only after our death
   }
-  Begin(locks.size());
+  Begin(locks.size(), 0);
 }
 
 absl::StatusOr<Block> Section::Allocate(size_t bytes, size_t alignment) {

@@ -18,6 +18,7 @@
 #include "shoal/shm/layout.h"
 #include "shoal/shm/references.h"
 #include "shoal/shm/saved_extents.h"
+#include "shoal/shm/thread_end.h"
 #include "shoal/sync/deadline.h"
 #include "shoal/sync/robust_list.h"
 #include "shoal/sync/robust_lock.h"
@@ -79,13 +80,12 @@ class Section final {
   // Names this section among all of this segment's, for ever: what a container has saved or allocated in it once.
   uint64_t number() const { return number_; }
   bool Covers(const void* address, size_t bytes) const {
-    const size_t offset = reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base_);
-    return offset - first_page_ < size_ - first_page_ && bytes <= size_ - offset;
+    const size_t offset = reinterpret_cast<uintptr_t>(address) - heap_begin_;
+    return offset < heap_bytes_ && bytes <= heap_bytes_ - offset;
   }
   // The same with one comparison. REQUIRES: bytes <= kHeapPageBytes.
   bool CoversFew(const void* address, size_t bytes) const {
-    return reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base_) - first_page_ <=
-           size_ - first_page_ - bytes;
+    return reinterpret_cast<uintptr_t>(address) - heap_begin_ <= heap_bytes_ - bytes;
   }
   Attachment& attachment() const { return *attachment_; }
   const std::shared_ptr<Attachment>& shared_attachment() const { return attachment_; }
@@ -96,10 +96,33 @@ class Section final {
   // Opens it. REQUIRES: closed; this thread owns the locks, and nothing of their last owner is left to undo.
   void Open(std::span<sync_internal::RobustWord* const> locks);
   void Open(sync_internal::RobustWord& lock) {
-    slot_.locks[0].store(reinterpret_cast<uintptr_t>(&lock) - reinterpret_cast<uintptr_t>(base_),
-                         std::memory_order_relaxed);  // relaxed: read only after this thread's death
-    Begin(1);
+    Names(lock);
+    Begin(1, 0);
   }
+  // The same, and saves the bytes at `object`. REQUIRES: HasRoom(bytes).
+  void OpenAndSave(sync_internal::RobustWord& lock, const void* object, size_t bytes) {
+    Names(lock);
+    const size_t padded = Padded(bytes);
+    const uint64_t trailer = Trailer::Of(RecordKind::kBytes, bytes, OffsetOf(object));
+    // Not so few bytes are left to libc, which knows how wide this processor's stores can be.
+    if (bytes >= kInlineBytes) asm("" : "+r"(bytes));
+    std::memcpy(journal_, object, bytes);
+    std::memcpy(journal_ + padded, &trailer, sizeof(trailer));
+    Begin(1, padded + sizeof(trailer));
+  }
+  // Whether the journal of a closed section can take so many bytes in one record.
+  bool HasRoom(size_t bytes) const { return bytes <= Trailer::kMaxBytes && Padded(bytes) + sizeof(uint64_t) <= capacity_; }
+
+  // The serial of the thread whose place it is.
+  uint64_t owner() const { return owner_; }
+  // What its guard compares with at the end. All zero while it is closed, and where all was plain.
+  struct Circumstances {
+    unsigned exceptions = 0;       // in flight when it opened
+    bool thread_ended = false;     // the thread was being ended then, or that cannot be told
+    bool no_cancellation = false;  // it is kept off
+    int cancel_state = 0;          // as it was, if it is kept off
+  };
+  Circumstances& circumstances() { return circumstances_; }
 
   void Commit() {
     if (__builtin_expect(frees_, 0)) {
@@ -121,24 +144,36 @@ class Section final {
   bool IsOpen() const { return slot_.head.load(std::memory_order_relaxed) != Head::kClosed; }
 
  private:
-  void Begin(size_t locks) {
-    used_ = 0;
-    frees_ = false;
+  static constexpr size_t Padded(size_t bytes) { return (bytes + 7) / 8 * 8; }
+  uint64_t OffsetOf(const void* address) const {
+    return reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base_);
+  }
+
+  void Names(const sync_internal::RobustWord& lock) {
+    // relaxed, both: this thread's slot, and read by others only after its death. Mostly it is the same lock again, and a store is
+    // one more that the lock's release waits for.
+    const uint64_t offset = OffsetOf(&lock);
+    if (slot_.locks[0].load(std::memory_order_relaxed) != offset) {
+      slot_.locks[0].store(offset, std::memory_order_relaxed);
+    }
+  }
+  // With `used` bytes of whole records.
+  void Begin(size_t locks, size_t used) {
+    used_ = used;
     head_ = Head::Open(locks);
     number_ += kSectionStep;
     // relaxed, both: read only after this thread's death. The number first: no section ever has an older one's.
     slot_.section.store(number_, std::memory_order_relaxed);
-    std::atomic_signal_fence(std::memory_order_seq_cst);  // seq_cst: program order is what a death sees
-    slot_.head.store(head_, std::memory_order_relaxed);   // relaxed: as above
-    std::atomic_signal_fence(std::memory_order_seq_cst);  // seq_cst: program order
+    std::atomic_signal_fence(std::memory_order_seq_cst);        // seq_cst: program order is what a death sees
+    slot_.head.store(head_ + used, std::memory_order_relaxed);  // relaxed: as above
+    std::atomic_signal_fence(std::memory_order_seq_cst);        // seq_cst: program order
   }
 
   bool TrySave(void* address, size_t bytes) {
-    const size_t padded = (bytes + 7) / 8 * 8;
+    const size_t padded = Padded(bytes);
     if (__builtin_expect(bytes > Trailer::kMaxBytes || padded + sizeof(uint64_t) > capacity_ - used_, 0)) return false;
     std::memcpy(journal_ + used_, address, bytes);
-    FinishRecord(RecordKind::kBytes, bytes, padded,
-                 reinterpret_cast<uintptr_t>(address) - reinterpret_cast<uintptr_t>(base_));
+    FinishRecord(RecordKind::kBytes, bytes, padded, OffsetOf(address));
     return true;
   }
   void FinishRecord(RecordKind kind, size_t bytes, size_t padded, uint64_t offset) {
@@ -157,20 +192,23 @@ class Section final {
   void CommitSlowly();
   void Shrink();
 
+  static constexpr size_t kInlineBytes = 128;
   static constexpr size_t kPieceBytes = size_t{1} << 20;
   static constexpr size_t kKeptBytes = size_t{256} << 10;
   static constexpr uint64_t kSectionStep = 512;  // the low bits are the thread slot's number
 
   std::byte* base_;
-  size_t size_;
-  size_t first_page_;
+  uintptr_t heap_begin_;
+  size_t heap_bytes_;
   ThreadSlot& slot_;
   std::byte* journal_ = nullptr;
   size_t capacity_ = 0;
   size_t used_ = 0;
   uint64_t head_ = 0;
+  const uint64_t owner_;  // the serial of the thread whose place it is
   uint64_t number_;
-  bool frees_ = false;  // or has references
+  bool frees_ = false;  // or has references; false while it is closed
+  Circumstances circumstances_;
   uint32_t pins_ = 0;
   uint64_t references_ = 0;
   After after_ = nullptr;
@@ -181,18 +219,25 @@ class Section final {
 
 struct ThreadPlaces;
 
-// What a thread knows of its sections. Lies in the thread's record, so that a program and its plug-ins see the same.
+// What a thread knows of its sections. Lies in the thread's record, so that a program and its plug-ins see the same, and all zero in a
+// forked child: what its parent has open is the parent's.
 struct ThreadSections {
   uint64_t serial;  // of the thread, in its process, that the rest belongs to
   uintptr_t base;   // the segment used last
   size_t size;
   Section* last;
   Section* open;
-  const unsigned* exceptions;  // how many are in flight
-  ThreadPlaces* places;        // all its places
+  const unsigned* exceptions;   // how many are in flight
+  ThreadPlaces* places;         // all its places
+  const ThreadEndWord* ending;  // whether it is being ended; always, if that cannot be told
 };
 static_assert(sizeof(ThreadSections) <= sync_internal::Thread::kAboveBytes && std::is_trivial_v<ThreadSections>,
               "it lies in the thread's record, zero at first");
+
+// relaxed: only this thread sets it
+inline bool MayBeEnding(const ThreadSections& mine) {
+  return (mine.ending->load(std::memory_order_relaxed) & kThreadEnds) != 0;
+}
 
 inline ThreadSections& SectionsOf(sync_internal::Thread& self) { return *reinterpret_cast<ThreadSections*>(self.above); }
 inline const ThreadSections& SectionsOf(const sync_internal::Thread& self) {
@@ -207,11 +252,8 @@ inline ThreadSections& ThisThreadSections() { return SectionsOf(sync_internal::T
 // The section that this thread has open, for containers.
 // FailedPrecondition: none, or not in the segment of these bytes.
 inline Section* OpenSectionOrNull(const void* address, size_t bytes) {
-  sync_internal::Thread& self = sync_internal::ThisThread();
-  const ThreadSections& mine = SectionsOf(self);
-  Section* const open = mine.open;
-  // In a forked child the section is the parent's.
-  return open != nullptr && mine.serial == self.serial && open->Covers(address, bytes) ? open : nullptr;
+  Section* const open = ThisThreadSections().open;
+  return open != nullptr && open->Covers(address, bytes) ? open : nullptr;
 }
 absl::Status NoOpenSection(const void* address);
 
@@ -259,22 +301,22 @@ absl::Status LockAndRecover(Section& section, sync_internal::RobustWord& lock, s
 // This thread's place in the segment of `address`, if that is the one it used last; else null.
 inline Section* PlaceOrNull(const sync_internal::Thread& self, const void* address) {
   const ThreadSections& mine = SectionsOf(self);
-  return mine.serial == self.serial && reinterpret_cast<uintptr_t>(address) - mine.base < mine.size ? mine.last : nullptr;
+  return reinterpret_cast<uintptr_t>(address) - mine.base < mine.size ? mine.last : nullptr;
 }
 
-// Takes `lock` and opens a section that holds it, if that is all there is to do; else null.
-inline Section* TryLockAndOpenFast(sync_internal::RobustWord& lock) {
+// Takes `lock`, opens a section that holds it and saves the object, if that is all there is to do; else null.
+__attribute__((always_inline)) inline Section* TryLockAndOpenFast(sync_internal::RobustWord& lock, const void* object,
+                                                                  size_t bytes) {
   sync_internal::Thread& self = sync_internal::ThisThread();
   ThreadSections& mine = SectionsOf(self);
-  if (__builtin_expect(
-          mine.serial != self.serial || reinterpret_cast<uintptr_t>(&lock) - mine.base >= mine.size || mine.open != nullptr,
-          0)) {
+  if (__builtin_expect(reinterpret_cast<uintptr_t>(&lock) - mine.base >= mine.size || mine.open != nullptr, 0))
     return nullptr;
-  }
+  Section& section = *mine.last;
+  if (__builtin_expect(*mine.exceptions != 0 || MayBeEnding(mine) || !section.HasRoom(bytes), 0)) return nullptr;
   if (!sync_internal::TryAcquireFast(self, lock)) return nullptr;
-  mine.last->Open(lock);
-  mine.open = mine.last;
-  return mine.last;
+  section.OpenAndSave(lock, object, bytes);
+  mine.open = &section;
+  return &section;
 }
 
 }  // namespace shoal::shm_internal

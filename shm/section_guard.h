@@ -3,8 +3,8 @@
 
 #include <pthread.h>
 
+#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <span>
 #include <utility>
 
@@ -22,33 +22,42 @@
 // What opens a section, and its end: what MutexGuard and its kin are made of. Knows no types. What a section holds is a `Locks`, a
 // small value that can:
 //
-//   Section* TryOpenFast() const;            takes the locks and opens a section, if that is all there is to do; else null
+//   Section* TryOpenFast() const;            takes the locks, opens a section and saves the objects, if that is all there is to do;
+//                                            else null
 //   absl::Status Take(Section&, Deadline, bool* recovered) const;    takes them; undoes what a dead owner had open
 //   void Release(Thread&) const;             gives them up
 //   void Open(Section&) const;               opens a section that holds them
 //   absl::Status Save(Section&) const;       saves the objects that they protect
-//   std::span<RobustWord* const> words() const;
+//   std::array<RobustWord*, n> words() const;
+//
+// What is always done is inlined and hands no address of a guard to anybody, so that a guard can stay in registers: each store between
+// taking a lock and giving it up is one that the release waits for.
 
 namespace shoal::shm_internal {
 
-// The lock of one Mutex, and the object that it protects.
+// The lock of one Mutex, which lies behind the object that it protects.
+template <size_t bytes>
 class MutexLock final {
  public:
-  MutexLock(sync_internal::RobustWord& lock, void* object, size_t bytes) : lock_(&lock), object_(object), bytes_(bytes) {}
+  explicit MutexLock(void* object) : object_(static_cast<std::byte*>(object)) {}
 
-  Section* TryOpenFast() const { return TryLockAndOpenFast(*lock_); }
+  void* object() const { return object_; }
+  sync_internal::RobustWord& lock() const { return *reinterpret_cast<sync_internal::RobustWord*>(object_ + kLockAt); }
+
+  Section* TryOpenFast() const { return TryLockAndOpenFast(lock(), object_, bytes); }
   absl::Status Take(Section& section, sync_internal::Deadline deadline, bool* recovered) const {
-    return LockAndRecover(section, *lock_, deadline, recovered);
+    return LockAndRecover(section, lock(), deadline, recovered);
   }
-  void Release(sync_internal::Thread& self) const { sync_internal::Release(self, *lock_); }
-  void Open(Section& section) const { section.Open(*lock_); }
-  absl::Status Save(Section& section) const { return section.Save(object_, bytes_); }
-  std::span<sync_internal::RobustWord* const> words() const { return {&lock_, 1}; }
+  void Release(sync_internal::Thread& self) const { sync_internal::Release(self, lock()); }
+  void Open(Section& section) const { section.Open(lock()); }
+  absl::Status Save(Section& section) const { return section.Save(object_, bytes); }
+  std::array<sync_internal::RobustWord*, 1> words() const { return {&lock()}; }
+
+  static constexpr size_t kLockAt = (bytes + alignof(sync_internal::RobustWord) - 1) / alignof(sync_internal::RobustWord) *
+                                    alignof(sync_internal::RobustWord);
 
  private:
-  sync_internal::RobustWord* lock_;
-  void* object_;
-  size_t bytes_;
+  std::byte* object_;
 };
 
 // An open section, and the locks it holds.
@@ -57,32 +66,21 @@ class SectionGuard final {
  public:
   // Takes the locks, opens a section and saves the objects.
   // Errors: FailedPrecondition: a section is open in this thread; as SectionAt, Lock::Acquire, LockAndRecover, Section::Save.
-  static absl::StatusOr<SectionGuard> Take(const Locks& locks, absl::Duration timeout) {
-    bool recovered = false;
-    Section* section = locks.TryOpenFast();
-    if (__builtin_expect(section == nullptr, 0)) {
-      SHOAL_ASSIGN_OR_RETURN(section, TakeSlowly(locks, sync_internal::Deadline::After(timeout), recovered));
-    }
-    SectionGuard guard(*section, locks, recovered);
-    if (absl::Status saved = locks.Save(*section); __builtin_expect(!saved.ok(), 0)) return saved;
-    return guard;
+  // `Guard`: what is made of a SectionGuard.
+  template <class Guard>
+  __attribute__((always_inline)) static absl::StatusOr<Guard> Take(const Locks& locks, absl::Duration timeout) {
+    Section* const section = locks.TryOpenFast();
+    if (__builtin_expect(section != nullptr, 1)) return Guard(SectionGuard(*section, locks, /*recovered=*/false));
+    return TakeSlowly<Guard>(locks, timeout);
   }
 
   SectionGuard(SectionGuard&& other) noexcept
-      : section_(std::exchange(other.section_, nullptr)),
-        locks_(other.locks_),
-        owner_(other.owner_),
-        exceptions_(other.exceptions_),
-        cancel_state_(other.cancel_state_),
-        recovered_(other.recovered_) {}
+      : section_(std::exchange(other.section_, nullptr)), locks_(other.locks_), recovered_(other.recovered_) {}
   SectionGuard& operator=(SectionGuard&& other) noexcept {
     if (this != &other) {
       End();
       section_ = std::exchange(other.section_, nullptr);
       locks_ = other.locks_;
-      owner_ = other.owner_;
-      exceptions_ = other.exceptions_;
-      cancel_state_ = other.cancel_state_;
       recovered_ = other.recovered_;
     }
     return *this;
@@ -91,20 +89,20 @@ class SectionGuard final {
 
   bool held() const { return section_ != nullptr; }
   bool recovered() const { return recovered_; }
+  const Locks& locks() const { return locks_; }
 
-  // Commits, or rolls back if an exception that was not there at the beginning is in flight; gives the locks up.
-  void End() {
-    if (section_ == nullptr) return;
-    const unsigned* const exceptions = ThisThreadSections().exceptions;  // null: another thread, as Finish will find out
-    Finish(exceptions == nullptr || *exceptions <= exceptions_);
+  // Commits, or rolls back if an exception that was not there at the beginning is in flight, or the thread is being ended; gives the
+  // locks up.
+  __attribute__((always_inline)) void End() {
+    if (section_ != nullptr) EndOf(*std::exchange(section_, nullptr), locks_);
   }
   void RollbackAndEnd() {
-    if (section_ != nullptr) Finish(/*commit=*/false);
+    if (section_ != nullptr) EndSlowly(*std::exchange(section_, nullptr), locks_, /*commit=*/false);
   }
 
   // Brings back the last committed state; the locks stay held, with a new section.
   void Rollback() {
-    if (section_ == nullptr || !Mine()) return;
+    if (section_ == nullptr || !Mine(*section_)) return;
     section_->Rollback();
     locks_.Open(*section_);
     SHOAL_CHECK(locks_.Save(*section_).ok(), "what a journal had room for, it has room for again");
@@ -113,93 +111,105 @@ class SectionGuard final {
   // The section as a Condition sees it: given up is committed.
   class Holder final : public sync_internal::LockHolder {
    public:
-    explicit Holder(SectionGuard& guard) : guard_(guard) {}
+    explicit Holder(SectionGuard& guard) : guard_(guard), words_(guard.locks_.words()) {}
 
     absl::Status FindLocks(std::span<sync_internal::RobustWord* const>& locks) override {
-      if (!guard_.held() || guard_.owner_ != sync_internal::ThisThread().serial) {
+      if (!guard_.held() || guard_.section_->owner() != sync_internal::ThisThread().serial) {
         return sync_internal::MakeStatus(absl::StatusCode::kFailedPrecondition,
                                          guard_.held() ? "another thread, or the parent of this process, opened this section"
                                                        : "this guard holds no lock");
       }
-      locks = guard_.locks_.words();
+      locks = words_;
       return absl::OkStatus();
     }
     void GiveUp() override {
       section_ = std::exchange(guard_.section_, nullptr);
-      section_->Commit();
-      ThisThreadSections().open = nullptr;
-      guard_.locks_.Release(sync_internal::ThisThread());
+      EndSlowly(*section_, guard_.locks_, /*commit=*/true);
     }
     absl::Status TakeAgain() override {
       bool recovered = false;
       absl::Status status = guard_.locks_.Take(*section_, sync_internal::Deadline::Infinite(), &recovered);
-      if (status.ok()) {
-        OpenSection(guard_.locks_, *section_);
-        guard_.section_ = section_;
-        guard_.recovered_ = recovered;
-        status = guard_.locks_.Save(*section_);
-        if (!status.ok()) guard_.End();
-      } else {
-        pthread_setcancelstate(guard_.cancel_state_, nullptr);
-      }
+      if (!status.ok()) return status;
+      OpenSection(guard_.locks_, *section_);
+      guard_.section_ = section_;
+      guard_.recovered_ = recovered;
+      status = guard_.locks_.Save(*section_);
+      if (!status.ok()) guard_.End();
       return status;
     }
 
    private:
     SectionGuard& guard_;
+    decltype(std::declval<const Locks&>().words()) words_;
     Section* section_ = nullptr;
   };
 
  private:
   SectionGuard(Section& section, const Locks& locks, bool recovered)
-      : section_(&section),
-        locks_(locks),
-        owner_(ThisThreadSections().serial),
-        exceptions_(*ThisThreadSections().exceptions),
-        recovered_(recovered) {
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state_);
-  }
+      : section_(&section), locks_(locks), recovered_(recovered) {}
 
-  __attribute__((noinline, cold)) static absl::StatusOr<Section*> TakeSlowly(const Locks& locks,
-                                                                             sync_internal::Deadline deadline,
-                                                                             bool& recovered) {
+  template <class Guard>
+  __attribute__((noinline, cold)) static absl::StatusOr<Guard> TakeSlowly(Locks locks, absl::Duration timeout) {
+    const auto deadline = sync_internal::Deadline::After(timeout);
     SHOAL_ASSIGN_OR_RETURN(Section* const section, SectionToOpenAt(locks.words().front()));
+    bool recovered = false;
     SHOAL_RETURN_IF_ERROR(locks.Take(*section, deadline, &recovered));
     OpenSection(locks, *section);
-    return section;
+    SectionGuard guard(*section, locks, recovered);
+    if (absl::Status saved = locks.Save(*section); !saved.ok()) return saved;
+    return Guard(std::move(guard));
   }
 
   static void OpenSection(const Locks& locks, Section& section) {
+    ThreadSections& mine = ThisThreadSections();
     locks.Open(section);
-    ThisThreadSections().open = &section;
+    mine.open = &section;
+    Section::Circumstances& now = section.circumstances();
+    now = {.exceptions = *mine.exceptions, .thread_ended = MayBeEnding(mine)};
+    if (mine.ending != &thread_may_end) return;
+    now.no_cancellation = true;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &now.cancel_state);
   }
 
-  bool Mine() const {
-    if (__builtin_expect(owner_ == sync_internal::ThisThread().serial, 1)) return true;
+  static bool Mine(const Section& section) {
+    const sync_internal::Thread& self = sync_internal::ThisThread();
+    if (__builtin_expect(section.owner() == self.serial, 1)) return true;
     // In a forked child the section is the parent's: leave it alone.
-    SHOAL_CHECK(owner_ >> 32 != sync_internal::ThisThread().epoch,
+    SHOAL_CHECK(section.owner() >> 32 != self.epoch,
                 "the guard of a critical section is used and destroyed by the thread that locked");
     return false;
   }
 
-  void Finish(bool commit) {
-    Section& section = *std::exchange(section_, nullptr);
-    if (!Mine()) return;
-    if (__builtin_expect(commit, 1)) {
+  __attribute__((noinline)) static void EndOf(Section& section, Locks locks) {
+    sync_internal::Thread& self = sync_internal::ThisThread();
+    ThreadSections& mine = SectionsOf(self);
+    if (__builtin_expect(section.owner() != self.serial || *mine.exceptions != 0 || MayBeEnding(mine) ||
+                             section.circumstances().exceptions != 0,
+                         0)) {
+      return EndSlowly(section, locks, /*commit=*/true);
+    }
+    section.Commit();
+    mine.open = nullptr;
+    locks.Release(self);
+  }
+
+  // `commit`: unless there is a reason not to.
+  __attribute__((noinline, cold)) static void EndSlowly(Section& section, Locks locks, bool commit) {
+    if (!Mine(section)) return;
+    ThreadSections& mine = ThisThreadSections();
+    const Section::Circumstances then = std::exchange(section.circumstances(), {});
+    if (commit && *mine.exceptions <= then.exceptions && (then.thread_ended || !MayBeEnding(mine))) {
       section.Commit();
     } else {
       section.Rollback();
     }
-    ThisThreadSections().open = nullptr;
-    locks_.Release(sync_internal::ThisThread());
-    pthread_setcancelstate(cancel_state_, nullptr);
+    mine.open = nullptr;
+    locks.Release(sync_internal::ThisThread());
+    if (then.no_cancellation) pthread_setcancelstate(then.cancel_state, nullptr);
   }
 
   Section* section_;  // null: not held
   Locks locks_;
-  uint64_t owner_;       // the serial of the thread that locked
-  unsigned exceptions_;  // in flight when the section opened
-  int cancel_state_ = 0;
   bool recovered_;
 };
 

@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "shoal/sync/cancellation.h"
+
 namespace shoal::shm_internal {
 
 // Owns one file descriptor and closes it. Move-only.
@@ -23,7 +25,10 @@ class UniqueFd {
   bool valid() const { return fd_ >= 0; }
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
   void reset(int fd = -1) {
-    if (fd_ >= 0) close(fd_);
+    if (fd_ >= 0) {
+      const sync_internal::NoCancellation whole;  // a destructor cannot be unwound
+      close(fd_);
+    }
     fd_ = fd;
   }
 

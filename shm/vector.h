@@ -95,10 +95,16 @@ class Vector final {
   [[nodiscard]] __attribute__((always_inline)) absl::Status PushBack(Args&&... args) {
     if constexpr (SharedValue<T> && sizeof(T) <= kWorthSaving) {
       size_t size;
-      if (std::byte* const place = core_.PlaceOrNull(kShape, size); __builtin_expect(place != nullptr, 1)) {
+      std::byte* place;
+      if (__builtin_expect(core_.FindPlace(kShape, size, place), 1)) {
         shm_internal::ConstructValue(reinterpret_cast<T*>(place), std::forward<Args>(args)...).IgnoreError();
         core_.size = size + 1;
         return absl::OkStatus();
+      }
+      // By value: what is only needed here need not lie in memory before.
+      if constexpr (shm_internal::SharedScalar<T> && sizeof...(Args) == 1 &&
+                    (std::same_as<std::remove_cvref_t<Args>, T> && ...)) {
+        return AddValue(args...);
       }
     }
     T* made;
@@ -161,6 +167,10 @@ class Vector final {
 
   template <class... Args>
   absl::Status Add(T*& made, Args&&... args);
+  __attribute__((noinline)) absl::Status AddValue(T value) {
+    T* made;
+    return Add(made, value);
+  }
   template <class... Args>
   absl::Status AddToFull(const Change& change, T*& made, Args&&... args);
   template <class R>

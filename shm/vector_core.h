@@ -96,15 +96,17 @@ struct VectorCore {
   }
 
   // The place behind the last element, if all there is to do is to write there: this section has begun the change before, there is
-  // room, and nothing to save. Else null. No more is compared than that place needs.
-  __attribute__((always_inline)) std::byte* PlaceOrNull(ElementShape shape, size_t& size_now) {
+  // room, and nothing to save; else false. No more is compared than that place needs.
+  __attribute__((always_inline)) bool FindPlace(ElementShape shape, size_t& size_now, std::byte*& place) {
     const Section* const section = ThisThreadSections().open;
-    if (__builtin_expect(section == nullptr || saved_in != section->number(), 0)) return nullptr;
+    if (__builtin_expect(section == nullptr, 0)) return false;
     size_now = Once(size);
-    if (__builtin_expect(size_now >= capacity || size_now < kept, 0)) return nullptr;
-    const uintptr_t place = reinterpret_cast<uintptr_t>(elements.get()) + size_now * shape.bytes;
-    std::byte* const at = reinterpret_cast<std::byte*>(place);
-    return __builtin_expect(place % shape.alignment == 0 && section->CoversFew(at, shape.bytes), 1) ? at : nullptr;
+    if (__builtin_expect(size_now >= capacity || size_now < kept, 0)) return false;
+    const uintptr_t at = reinterpret_cast<uintptr_t>(first()) + size_now * shape.bytes;
+    place = reinterpret_cast<std::byte*>(at);
+    // Two comparisons in one: each is a branch.
+    const uint64_t different = (saved_in ^ section->number()) | at % shape.alignment;
+    return __builtin_expect(different == 0 && section->CoversFew(place, shape.bytes), 1);
   }
 
   // Saves the elements from `index` on, as far as they are the last commit's; none of them needs it again.

@@ -142,7 +142,8 @@ void* MeetOwnThread() {
   // Another copy's first look at it. relaxed: the word changes only by a fork of this very thread
   if (word != nullptr && word->load(std::memory_order_relaxed) == self.epoch) return &self;
 
-  self.held = 0;  // what a parent held is the parent's
+  self.held = 0;  // what a parent held is the parent's, and what it had open above
+  memset(self.above, 0, sizeof(self.above));
   self.newest = nullptr;
   self.room = 0;
   self.head = &no_list;

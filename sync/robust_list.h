@@ -64,7 +64,7 @@ struct Thread {
   uint32_t pid_namespace;   // 0: not known
   RobustSupport support;
   Entry few[kInline];
-  alignas(8) unsigned char above[kAboveBytes];  // what the packages above know of this thread; zero at first
+  alignas(8) unsigned char above[kAboveBytes];  // what the packages above know of this thread; zero at first, and after a fork
 };
 
 // More than this many robust words at once are refused: the kernel walks 2,048 entries of a dying thread's list and leaves

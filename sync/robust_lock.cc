@@ -44,9 +44,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "shoal/sync/cancellation.h"
 #include "shoal/sync/status.h"
 
 namespace shoal::sync_internal {
@@ -90,16 +90,16 @@ uint32_t Spin(const FutexWord& word) {
 }
 
 // Whether no thread has this TID, or only what is left of one: its list has been walked by then, or never will be.
-// Not by open, read and close: there pthread_cancel would end the thread, with the lock's beacon pending.
 bool ThreadIsGone(uint32_t tid) {
   if (kill(static_cast<pid_t>(tid), 0) != 0 && errno == ESRCH) return true;
+  const NoCancellation whole;  // who asks has list_op_pending set
   char path[32];
   snprintf(path, sizeof(path), "/proc/%u/stat", tid);
-  const int fd = static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC));
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return false;
   char text[512];
-  const ssize_t length = syscall(SYS_read, fd, text, sizeof(text) - 1);
-  syscall(SYS_close, fd);
+  const ssize_t length = read(fd, text, sizeof(text) - 1);
+  close(fd);
   if (length <= 0) return false;
   text[length] = '\0';
   const char* const name_end = strrchr(text, ')');  // the name may hold parentheses itself

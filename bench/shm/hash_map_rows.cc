@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/hash/hash.h"
 #include "boost/interprocess/allocators/allocator.hpp"
 #include "boost/interprocess/indexes/iset_index.hpp"
 #include "boost/interprocess/managed_external_buffer.hpp"
@@ -183,7 +184,28 @@ class Boost {
   BoostMap* map_ = nullptr;
 };
 
-class OwnMemory {
+// Shared memory that is given out once and never taken back.
+template <class T>
+struct SharedMemoryOnce {
+  using value_type = T;
+  SharedMemoryOnce() = default;
+  template <class U>
+  explicit SharedMemoryOnce(const SharedMemoryOnce<U>&) {}
+  T* allocate(size_t count) {
+    void* const memory =
+        mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    SHOAL_CHECK(memory != MAP_FAILED, "a benchmark needs shared memory");
+    return static_cast<T*>(memory);
+  }
+  void deallocate(T* memory, size_t count) { munmap(memory, count * sizeof(T)); }
+  template <class U>
+  bool operator==(const SharedMemoryOnce<U>&) const {
+    return true;
+  }
+};
+
+template <class Map>
+class WithoutSafety {
  public:
   void Clear() { map_ = {}; }
   double Fill(const std::vector<int>& keys) {
@@ -201,8 +223,11 @@ class OwnMemory {
   }
 
  private:
-  absl::flat_hash_map<int, int> map_;
+  Map map_;
 };
+using OwnMemory = WithoutSafety<absl::flat_hash_map<int, int>>;
+using SharedMemory = WithoutSafety<
+    absl::flat_hash_map<int, int, absl::Hash<int>, std::equal_to<int>, SharedMemoryOnce<std::pair<const int, int>>>>;
 
 // ---- rounds -------------------------------------------------------------------------------------------------------------------------
 
@@ -283,7 +308,9 @@ absl::StatusOr<std::vector<Row>> HashMapRows(const Settings& settings) {
         return Work{.name = "HashMap<int, int> find, of 1e6",
                     .quantity = Quantity::kTime,
                     .ours = Finding<Ours>(keys),
-                    .peers = {{boost, 0.2, Finding<Boost>(keys)}, {absl, std::nullopt, Finding<OwnMemory>(keys)}}};
+                    .peers = {{boost, 0.2, Finding<Boost>(keys)},
+                              {absl, std::nullopt, Finding<OwnMemory>(keys)},
+                              {"absl::flat_hash_map, shared memory", std::nullopt, Finding<SharedMemory>(keys)}}};
       },
       [&] {
         return Work{.name = "HashMap<int, int> a section per insert, 1e6",
