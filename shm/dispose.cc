@@ -46,7 +46,8 @@ constexpr ContainerRow kContainers[] = {
     {"Deque", &DequePart},      //
     {"HashMap", &HashMapPart},  //
     {"Variant", &VariantPart},  //
-    {"Array", &ArrayPart},
+    {"Array", &ArrayPart},      //
+    {"Queue", &CellsPart},      // and its kin
 };
 
 const ContainerRow* RowOf(std::string_view name) {
