@@ -47,7 +47,10 @@ constexpr ContainerRow kContainers[] = {
     {"HashMap", &HashMapPart},  //
     {"Variant", &VariantPart},  //
     {"Array", &ArrayPart},      //
-    {"Queue", &CellsPart},      // and its kin
+    {"Queue", &CellsPart},      //
+    {"JoinableQueue", &CellsPart},
+    {"LifoQueue", &InnerPart},
+    {"PriorityQueue", &InnerPart},
 };
 
 const ContainerRow* RowOf(std::string_view name) {
