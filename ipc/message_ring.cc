@@ -102,14 +102,6 @@ absl::Status TimedOut() {
       new absl::Status(MakeStatus(absl::StatusCode::kDeadlineExceeded, "the queue had nothing for this call in time"));
   return *status;
 }
-absl::Status PutIntoClosed() {
-  return MakeStatus(absl::StatusCode::kFailedPrecondition, "this queue has been closed: nothing is put any more");
-}
-absl::Status Drained() {
-  static const absl::Status* const status =
-      new absl::Status(MakeStatus(absl::StatusCode::kCancelled, "this queue has been closed, and all was taken"));
-  return *status;
-}
 
 }  // namespace
 
@@ -275,7 +267,7 @@ absl::StatusOr<HeldCell> RingPort::Claim(Deadline deadline) {
   }
   if (__builtin_expect(look == Look::kFound, 1)) return held;
   if (look == Look::kNothing) return TimedOut();
-  return look == Look::kEnd ? PutIntoClosed() : Scribbled();
+  return look == Look::kEnd ? PutIntoClosedQueue() : Scribbled();
 }
 
 // Puts what is in the cell, if there is room.
@@ -312,7 +304,7 @@ absl::Status RingPort::PublishQuietly(HeldCell& held, Deadline deadline) {
   }
   if (__builtin_expect(look == Look::kFound, 1)) return absl::OkStatus();
   if (look == Look::kNothing) return TimedOut();
-  return look == Look::kEnd ? PutIntoClosed() : Scribbled();
+  return look == Look::kEnd ? PutIntoClosedQueue() : Scribbled();
 }
 
 absl::Status RingPort::Publish(HeldCell& held, Deadline deadline) {
@@ -461,7 +453,7 @@ absl::StatusOr<HeldCell> RingPort::Take(Deadline deadline) {
     return held;
   }
   if (look == Look::kNothing) return TimedOut();
-  return look == Look::kEnd ? Drained() : Scribbled();
+  return look == Look::kEnd ? QueueIsDrained() : Scribbled();
 }
 
 void RingPort::FinishAsOwed(HeldCell& held) {
@@ -719,6 +711,17 @@ absl::StatusOr<RingPort*> OpenPort(shm_internal::Hold& hold, uint32_t room_at) {
 absl::Status NamesNoQueue() {
   return MakeStatus(absl::StatusCode::kFailedPrecondition,
                     "this handle names no queue: it is empty, was inherited by fork, or lies in shared memory (copy it first)");
+}
+absl::Status PutIntoClosedQueue() {
+  return MakeStatus(absl::StatusCode::kFailedPrecondition, "this queue has been closed: nothing is put any more");
+}
+absl::Status QueueIsDrained() {
+  static const absl::Status* const status =
+      new absl::Status(MakeStatus(absl::StatusCode::kCancelled, "this queue has been closed, and all was taken"));
+  return *status;
+}
+absl::Status OnlyQueuesAcknowledge() {
+  return MakeStatus(absl::StatusCode::kInvalidArgument, "only a Queue and its likes keep what was taken until it is done");
 }
 absl::Status NoSuchCapacity(uint64_t capacity) {
   return MakeStatus(absl::StatusCode::kInvalidArgument,

@@ -243,8 +243,11 @@ class RingPort final : public shm_internal::HoldCompanion {
 // The ring of an object that this process holds, made if need be. DataLoss.
 absl::StatusOr<RingPort*> OpenPort(shm_internal::Hold& hold, uint32_t room_at);
 
-// What callers are told. FailedPrecondition; InvalidArgument, all others.
+// What callers are told. FailedPrecondition, twice; Cancelled; InvalidArgument, all others.
 absl::Status NamesNoQueue();
+absl::Status PutIntoClosedQueue();
+absl::Status QueueIsDrained();
+absl::Status OnlyQueuesAcknowledge();
 absl::Status NoSuchCapacity(uint64_t capacity);
 absl::Status TooMuchInline(uint64_t bytes);
 absl::Status CannotDeliverTwice();
