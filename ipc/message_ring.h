@@ -235,6 +235,7 @@ class RingPort final : public shm_internal::HoldCompanion {
   int log2_order_ = 0;
   uint64_t order_mask_ = 0;
   shm_internal::ParticipantId self_ = 0;
+  mutable std::atomic<uint64_t> known_taken_{0};  // every position before it has been taken
 
   std::mutex mutex_;
   std::deque<Owed> owed_;
