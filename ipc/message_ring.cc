@@ -75,7 +75,7 @@ namespace {
 // A look at the ring costs some nanoseconds, a sleep and a wake several thousand: whoever finds nothing looks again for about as long
 // before it sleeps. The pauses between the looks double, for each look takes a line from those who are about to write to it; after
 // some, there are several messages to be found at once. (A pause takes 40 ns on the machine where this was measured.)
-constexpr int kFewestPauses = 2;
+constexpr int kFewestPauses = 16;
 constexpr int kMostPauses = 64;
 
 constexpr size_t kCellAlignment = 64;
@@ -269,8 +269,8 @@ RingPort::Look RingPort::LookForRoom(HeldCell& held) const {
     // message_ring.cell (acquire); on failure relaxed: it is another's
     if (free == 0 && word.compare_exchange_strong(free, claimed, std::memory_order_acquire, std::memory_order_relaxed)) {
       held = {.cell = cell, .word = claimed};
-      // The next one, most likely: its lines come while this one is written.
-      const MessageCell next = At(cell + 1 == count_ ? 0 : cell + 1);
+      // The one after the next, most likely: its lines come while this one is written.
+      const MessageCell next = At(cell + 2 < count_ ? cell + 2 : 0);
       PrefetchToWrite(next.cell);
       PrefetchToWrite(reinterpret_cast<std::byte*>(next.cell) + kCellAlignment);
       return Look::kFound;
@@ -374,6 +374,15 @@ void RingPort::Abandon(HeldCell& held) {
 
 // ---- taking -----------------------------------------------------------------------------------------------------------------------
 
+// The cell of a message behind, if that is there already: its lines come while this one is read.
+void RingPort::PrefetchNext(uint64_t position) const {
+  const uint64_t entry = order_[position & order_mask_].load(std::memory_order_relaxed);  // relaxed: a guess
+  const uint32_t cell = OrderEntry::CellOf(entry);
+  if (OrderEntry::Lap(entry) != LapOf(position) || cell >= count_) return;
+  PrefetchToWrite(At(cell).cell);
+  PrefetchToWrite(reinterpret_cast<std::byte*>(At(cell).cell) + kCellAlignment);
+}
+
 // `take` false: only looks.
 RingPort::Look RingPort::LookForMessage(HeldCell& held, bool take) const {
   // message_ring.returned (acquire); seq_cst: see EDGE audience.brought
@@ -410,6 +419,7 @@ RingPort::Look RingPort::LookForMessage(HeldCell& held, bool take) const {
           ring_->head_.store(position + 1, std::memory_order_release);
         }
         held = {.cell = cell, .word = taken};
+        PrefetchNext(position + 2);
         return Look::kFound;
       }
     }

@@ -209,6 +209,7 @@ class RingPort final : public shm_internal::HoldCompanion {
   Look LookForRoom(HeldCell& held) const;
   Look TryPublish(HeldCell& held) const;
   Look LookForMessage(HeldCell& held, bool take) const;
+  void PrefetchNext(uint64_t position) const;
   Look TakeReturned(HeldCell& held, bool take) const;
   Look EndOrNothing() const;
   bool IsPublished(uint32_t cell, uint64_t word) const;
