@@ -8,10 +8,10 @@ namespace {
 constexpr size_t kLongestHead = 9;  // one byte of type, eight of value
 
 template <class Encode, class... Value>
-void Append(std::string& out, Encode encode, Value... value) {
+void Append(CborWriter& out, Encode encode, Value... value) {
   unsigned char head[kLongestHead];
   const size_t size = encode(value..., head, sizeof head);
-  out.append(reinterpret_cast<const char*>(head), size);
+  out.Raw({reinterpret_cast<const char*>(head), size});
 }
 
 CborToken& Token(void* context) { return *static_cast<CborToken*>(context); }
@@ -73,25 +73,25 @@ cbor_callbacks Callbacks() {
 
 }  // namespace
 
-void CborWriter::Unsigned(uint64_t value) { Append(out_, cbor_encode_uint, value); }
+void CborWriter::Unsigned(uint64_t value) { Append(*this, cbor_encode_uint, value); }
 void CborWriter::Signed(int64_t value) {
   if (value >= 0) {
-    Append(out_, cbor_encode_uint, static_cast<uint64_t>(value));
+    Append(*this, cbor_encode_uint, static_cast<uint64_t>(value));
   } else {
-    Append(out_, cbor_encode_negint, ~static_cast<uint64_t>(value));  // -1 - value
+    Append(*this, cbor_encode_negint, ~static_cast<uint64_t>(value));  // -1 - value
   }
 }
-void CborWriter::Float(float value) { Append(out_, cbor_encode_single, value); }
-void CborWriter::Double(double value) { Append(out_, cbor_encode_double, value); }
-void CborWriter::Bool(bool value) { Append(out_, cbor_encode_bool, value); }
-void CborWriter::Null() { Append(out_, cbor_encode_null); }
-void CborWriter::BytesHead(size_t size) { Append(out_, cbor_encode_bytestring_start, size); }
+void CborWriter::Float(float value) { Append(*this, cbor_encode_single, value); }
+void CborWriter::Double(double value) { Append(*this, cbor_encode_double, value); }
+void CborWriter::Bool(bool value) { Append(*this, cbor_encode_bool, value); }
+void CborWriter::Null() { Append(*this, cbor_encode_null); }
+void CborWriter::BytesHead(size_t size) { Append(*this, cbor_encode_bytestring_start, size); }
 void CborWriter::Bytes(std::string_view bytes) {
   BytesHead(bytes.size());
   Raw(bytes);
 }
-void CborWriter::Array(size_t items) { Append(out_, cbor_encode_array_start, items); }
-void CborWriter::Map(size_t pairs) { Append(out_, cbor_encode_map_start, pairs); }
+void CborWriter::Array(size_t items) { Append(*this, cbor_encode_array_start, items); }
+void CborWriter::Map(size_t pairs) { Append(*this, cbor_encode_map_start, pairs); }
 
 bool CborReader::Next(CborToken& token) {
   static const cbor_callbacks callbacks = Callbacks();

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,10 +12,17 @@ namespace shoal::ipc_internal {
 
 // Tokens of CBOR (RFC 8949), written and read through libcbor's streaming interface. Nothing here knows about types.
 
-// Appends tokens to a string of bytes. Allocation: grows the string.
+class HandleWriter;
+class HandleReader;
+
+// Writes tokens to the end of a string; or into a room of fixed size; or nowhere, to learn how many bytes there would be.
+// Allocation: grows the string; otherwise none.
 class CborWriter {
  public:
-  explicit CborWriter(std::string& out) : out_(out) {}
+  explicit CborWriter(std::string& out) : string_(&out) {}
+  // With `handles`: where the handles go that are met on the way; null: there may be none.
+  CborWriter(std::span<std::byte> room, HandleWriter* handles) : room_(room), handles_(handles) {}
+  explicit CborWriter(HandleWriter* handles) : counts_only_(true), handles_(handles) {}
 
   void Unsigned(uint64_t value);
   void Signed(int64_t value);
@@ -26,10 +34,34 @@ class CborWriter {
   void BytesHead(size_t size);  // `size` raw bytes must follow
   void Array(size_t items);     // `items` items must follow
   void Map(size_t pairs);       // `pairs` keys and values must follow, alternating
-  void Raw(std::string_view bytes) { out_.append(bytes); }
+  void Raw(std::string_view bytes) {
+    if (string_ != nullptr) {
+      string_->append(bytes);
+      return;
+    }
+    if (!counts_only_) {
+      if (bytes.size() > room_.size() - size_) {
+        overflown_ = true;
+        return;
+      }
+      if (!bytes.empty()) std::memcpy(room_.data() + size_, bytes.data(), bytes.size());
+    }
+    size_ += bytes.size();
+  }
+
+  // Bytes written, or counted; not of a string.
+  size_t size() const { return size_; }
+  // There was not room for all: the value has changed since it was counted.
+  bool overflown() const { return overflown_; }
+  HandleWriter* handles() const { return handles_; }
 
  private:
-  std::string& out_;
+  std::string* string_ = nullptr;
+  std::span<std::byte> room_;
+  size_t size_ = 0;
+  bool counts_only_ = false;
+  bool overflown_ = false;
+  HandleWriter* handles_ = nullptr;
 };
 
 enum class CborKind : uint8_t {
@@ -56,7 +88,7 @@ struct CborToken {
 // Reads tokens from bytes that somebody else wrote. Allocation: none; no length in the bytes is believed beyond their end.
 class CborReader {
  public:
-  explicit CborReader(std::string_view bytes) : rest_(bytes) {}
+  explicit CborReader(std::string_view bytes, HandleReader* handles = nullptr) : rest_(bytes), handles_(handles) {}
 
   // The next token; false at the end and where the bytes make no sense (nothing is taken then).
   [[nodiscard]] bool Next(CborToken& token);
@@ -65,9 +97,12 @@ class CborReader {
   [[nodiscard]] bool Raw(size_t size, std::string_view& bytes);
 
   std::string_view rest() const { return rest_; }
+  // Where the message's handles are; null: it has none.
+  HandleReader* handles() const { return handles_; }
 
  private:
   std::string_view rest_;
+  HandleReader* handles_;
 };
 
 }  // namespace shoal::ipc_internal

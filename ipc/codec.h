@@ -36,6 +36,12 @@ void EncodeItem(CborWriter& out, const T& value);
 template <class T>
 [[nodiscard]] bool DecodeItem(CborReader& in, T& value);
 
+// How a handle is written and read: message_handles.h.
+template <WireHandle T>
+void EncodeHandle(CborWriter& out, const T& value);
+template <WireHandle T>
+[[nodiscard]] bool DecodeHandle(CborReader& in, T& value);
+
 namespace codec_details {
 
 template <class T>
@@ -183,12 +189,14 @@ bool DecodeOptional(CborReader& in, T& value) {
 
 }  // namespace codec_details
 
-// One item of CBOR.
+// One item of CBOR. A handle is its number among those of the message; the writer's HandleWriter has the handle itself.
 template <class T>
 void EncodeItem(CborWriter& out, const T& value) {
   namespace details = codec_details;
   CheckTravels<T>();
-  if constexpr (std::is_enum_v<T>) {
+  if constexpr (WireHandle<T>) {
+    EncodeHandle(out, value);
+  } else if constexpr (std::is_enum_v<T>) {
     EncodeItem(out, static_cast<std::underlying_type_t<T>>(value));
   } else if constexpr (std::same_as<T, bool>) {
     out.Bool(value);
@@ -239,7 +247,9 @@ template <class T>
 bool DecodeItem(CborReader& in, T& value) {
   namespace details = codec_details;
   CheckTravels<T>();
-  if constexpr (WireScalar<T>) {
+  if constexpr (WireHandle<T>) {
+    return DecodeHandle(in, value);
+  } else if constexpr (WireScalar<T>) {
     return details::DecodeScalar(in, value);
   } else if constexpr (std::same_as<T, std::string>) {
     CborToken token;

@@ -16,6 +16,9 @@
 #include <utility>
 #include <vector>
 
+#include "shoal/shm/shareable.h"
+#include "shoal/shm/type_layout.h"
+
 // Which C++ types travel between processes, and what each looks like on the way. One classification serves the codec, the
 // type codes and the messages.
 
@@ -54,13 +57,51 @@ inline constexpr bool kIsStdArray<std::array<T, n>> = true;
 template <class T>
 concept WireScalar = (std::is_arithmetic_v<T> && sizeof(T) <= 8) || std::is_enum_v<T>;
 
+// Names an object of a segment, and counts: Shared, Queue, Connection. Travels in a queue or a connection of the same segment.
 template <class T>
-inline constexpr bool kIsLibraryType = WireScalar<T> || std::same_as<T, std::string> || kIsVector<T> || kIsMap<T> ||
+concept WireHandle = requires {
+  requires ShareableTraits<T>::kKind == SharedKind::kHandle;
+};
+
+template <class T>
+inline constexpr bool kIsLibraryType = WireHandle<T> || WireScalar<T> || std::same_as<T, std::string> || kIsVector<T> || kIsMap<T> ||
                                        kIsOptional<T> || kIsTuple<T> || kIsStdArray<T>;
 
 // A plain struct: no constructors, no bases, no private members, as aggregate initialisation defines it.
 template <class T>
 concept WireStruct = std::is_class_v<T> && std::is_aggregate_v<T> && !kIsLibraryType<T>;
+
+template <class T, class... Outer>
+constexpr bool ContainsHandle();
+
+template <class T, class... Outer, size_t... i>
+constexpr bool AnyFieldContainsHandle(std::index_sequence<i...>) {
+  return (ContainsHandle<boost::pfr::tuple_element_t<i, T>, T, Outer...>() || ...);
+}
+template <class Tuple, class... Outer, size_t... i>
+constexpr bool AnyElementContainsHandle(std::index_sequence<i...>) {
+  return (ContainsHandle<std::tuple_element_t<i, Tuple>, Outer...>() || ...);
+}
+
+// Whether a value of T may have handles in it. `Outer`: the structs around it.
+template <class T, class... Outer>
+constexpr bool ContainsHandle() {
+  if constexpr (WireHandle<T>) {
+    return true;
+  } else if constexpr ((std::same_as<T, Outer> || ...) || WireScalar<T> || std::same_as<T, std::string>) {
+    return false;
+  } else if constexpr (kIsMap<T>) {
+    return ContainsHandle<typename T::key_type, Outer...>() || ContainsHandle<typename T::mapped_type, Outer...>();
+  } else if constexpr (kIsVector<T> || kIsOptional<T> || kIsStdArray<T>) {
+    return ContainsHandle<typename T::value_type, Outer...>();
+  } else if constexpr (kIsTuple<T>) {
+    return AnyElementContainsHandle<T, Outer...>(std::make_index_sequence<std::tuple_size_v<T>>());
+  } else if constexpr (WireStruct<T>) {
+    return AnyFieldContainsHandle<T, Outer...>(std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
+  } else {
+    return false;
+  }
+}
 
 // Says in words why a type cannot travel. Specialised nowhere; every refusal names the type in the compiler's message.
 template <class T>
@@ -93,7 +134,9 @@ constexpr bool AllFieldsPlain(std::index_sequence<i...>) {
 // Plain values travel as their bytes: scalars, and arrays and structs of plain values.
 template <class T>
 constexpr bool IsPlain() {
-  if constexpr (WireScalar<T>) {
+  if constexpr (WireHandle<T>) {
+    return false;
+  } else if constexpr (WireScalar<T>) {
     return true;
   } else if constexpr (kIsStdArray<T>) {
     return IsPlain<typename T::value_type>();
@@ -130,6 +173,7 @@ const std::array<size_t, boost::pfr::tuple_size_v<T>>& FieldOffsets() {
 //   <16@0:f8,8:f8>                        plain struct: size, then offset:type of each field; travels as its bytes
 //   <T,T>                                 other struct; travels field by field
 //   v                                     nothing (result of a void function)
+//   &Shared@8(...)                        a handle: the layout code of shm/type_layout.h behind '&'
 // A struct that contains a vector of itself has no finite code: beyond these limits the code ends in '!', and is refused.
 inline constexpr int kMaxTypeDepth = 32;
 inline constexpr size_t kMaxTypeCode = 4096;
@@ -179,7 +223,10 @@ void AppendTypeCode(std::string& code, int depth) {
     code += 'v';
   } else {
     CheckTravels<T>();
-    if constexpr (WireScalar<T>) {
+    if constexpr (WireHandle<T>) {
+      code += '&';
+      code += shm_internal::LayoutCode<T>();
+    } else if constexpr (WireScalar<T>) {
       details::AppendScalar<T>(code);
     } else if constexpr (std::same_as<T, std::string>) {
       code += 's';
@@ -215,6 +262,8 @@ void AppendTypeCode(std::string& code, int depth) {
 // The code of a function: "(u8,s)->b".
 template <class R, class... A>
 std::string SignatureCode() {
+  static_assert(!(ContainsHandle<A>() || ...) && !ContainsHandle<R>(),
+                "a handle travels in a Queue or a Connection of its segment: give the task a name to find the object by");
   std::string code;
   AppendTypeCode<std::tuple<A...>>(code);
   code += "->";

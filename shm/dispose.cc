@@ -46,7 +46,11 @@ constexpr ContainerRow kContainers[] = {
     {"Deque", &DequePart},      //
     {"HashMap", &HashMapPart},  //
     {"Variant", &VariantPart},  //
-    {"Array", &ArrayPart},
+    {"Array", &ArrayPart},      //
+    {"Queue", &CellsPart},      //
+    {"JoinableQueue", &CellsPart},
+    {"LifoQueue", &InnerPart},
+    {"PriorityQueue", &InnerPart},
 };
 
 const ContainerRow* RowOf(std::string_view name) {

@@ -7,6 +7,7 @@
 #include "shoal/shm/array_elements.h"
 #include "shoal/shm/deque_core.h"
 #include "shoal/shm/hash_map_core.h"
+#include "shoal/shm/message_cells.h"
 #include "shoal/shm/stored_word.h"
 #include "shoal/shm/vector_core.h"
 #include "shoal/sync/status.h"
@@ -130,6 +131,27 @@ absl::Status HandlePart(Section& section, const Layout& layout, const Place& pla
 absl::Status ArrayPart(Section& section, const Layout& layout, const Place& place, Places&) {
   if (layout.number < sizeof(ArrayElements)) return DamagedContainer();
   return reinterpret_cast<ArrayElements*>(place.at)->Dispose(section);
+}
+
+absl::Status CellsPart(Section& section, const Layout& layout, const Place& place, Places& places) {
+  constexpr int kAtOnce = 64;  // so that the journal need not grow much
+  if (layout.number < sizeof(CellTable)) return DamagedContainer();
+  auto& table = *reinterpret_cast<CellTable*>(place.at);
+  const auto cells = LocateCells(section.attachment(), table);
+  if (!cells.ok()) return DamagedContainer();
+  if (table.block == 0) return absl::OkStatus();
+  const size_t stride = table.stride;
+  int given_up = 0;
+  for (size_t at = 0; at < cells->size(); at += stride) {
+    CellContent& content = reinterpret_cast<Cell*>(cells->data() + at)->content;
+    if (content.block == 0) continue;
+    if (++given_up > kAtOnce) {
+      places.Return(place);
+      return absl::OkStatus();
+    }
+    SHOAL_RETURN_IF_ERROR(GiveUpContent(section, content, nullptr));
+  }
+  return GiveUpBlock(section, place, sizeof(CellTable), section.attachment().base() + table.block);
 }
 
 }  // namespace shoal::shm_internal

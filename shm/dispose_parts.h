@@ -72,6 +72,9 @@ absl::Status HandlePart(Section& section, const Layout& layout, const Place& pla
 // An array's elements own nothing themselves.
 absl::Status ArrayPart(Section& section, const Layout& layout, const Place& place, Places& places);
 
+// A queue: the messages that nobody has taken.
+absl::Status CellsPart(Section& section, const Layout& layout, const Place& place, Places& places);
+
 absl::Status DamagedContainer();
 
 }  // namespace shoal::shm_internal

@@ -8,6 +8,7 @@
 #include "shoal/tests/kill/plugin_operations.h"
 #include "shoal/tests/kill/object_operations.h"
 #include "shoal/tests/kill/map_operations.h"
+#include "shoal/tests/kill/queue_operations.h"
 #include "shoal/tests/kill/section_operations.h"
 #include "shoal/tests/kill/sync_operations.h"
 
@@ -25,6 +26,7 @@ constexpr OperationGroup kGroups[] = {
     {"plug-in", PluginOperations},
     {"holding", HoldingOperations, HoldingOperationsThatTear},
     {"map", MapOperations, MapOperationsThatTear},
+    {"queue", QueueOperations, QueueOperationsThatLose},
 };
 
 }  // namespace

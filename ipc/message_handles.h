@@ -1,0 +1,100 @@
+#ifndef SHOAL_IPC_MESSAGE_HANDLES_H_
+#define SHOAL_IPC_MESSAGE_HANDLES_H_
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "shoal/ipc/cbor.h"
+#include "shoal/ipc/codec.h"
+#include "shoal/ipc/wire_type.h"
+#include "shoal/shm/message_cells.h"
+#include "shoal/shm/section.h"
+#include "shoal/shm/stored.h"
+#include "shoal/sync/status.h"
+
+// The handles in a message: in its bytes each is a number, and behind the bytes is one word for each, which counts.
+
+namespace shoal::ipc_internal {
+
+// How a handle leaves a message that is being received, inside a section. Specialise it for one that moves rather than being copied:
+// `stored` is what lies in the message, and names nothing afterwards.
+template <class T>
+struct MessageHandle {
+  static absl::Status Take(shm_internal::Section&, T& stored, T& out) { return out.Assign(stored); }
+};
+
+// Where the handles go that the codec meets. First it counts them; then there is room for so many, in the block of the message.
+class HandleWriter final {
+ public:
+  void Begin(shm_internal::Section& section, std::span<uint64_t> words) {
+    section_ = &section;
+    words_ = words;
+    count_ = 0;
+  }
+
+  // Its number.
+  template <WireHandle T>
+  uint64_t Add(const T& value) {
+    static_assert(sizeof(T) == sizeof(uint64_t));
+    const uint64_t number = count_++;
+    if (section_ == nullptr || !status_.ok()) return number;
+    if (number >= words_.size()) {
+      status_ = sync_internal::MakeStatus(absl::StatusCode::kInvalidArgument, "a value changed while it was sent");
+      return number;
+    }
+    auto* const where = reinterpret_cast<T*>(&words_[number]);
+    if constexpr (std::copy_constructible<T>) {
+      status_ = shm_internal::StoredAccess::Construct(*section_, where, value);
+    } else {
+      // What cannot be copied is sent from a T&& only (see those who call).
+      status_ = shm_internal::StoredAccess::Construct(*section_, where, const_cast<T&>(value));
+    }
+    return number;
+  }
+
+  uint64_t count() const { return count_; }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  shm_internal::Section* section_ = nullptr;  // null: it counts
+  std::span<uint64_t> words_;
+  uint64_t count_ = 0;
+  absl::Status status_;
+};
+
+class HandleReader final {
+ public:
+  HandleReader(shm_internal::Section& section, std::span<uint64_t> words) : section_(section), words_(words) {}
+
+  template <WireHandle T>
+  bool Take(uint64_t number, T& out) {
+    if (number >= words_.size()) return false;
+    status_ = MessageHandle<T>::Take(section_, *reinterpret_cast<T*>(&words_[number]), out);
+    return status_.ok();
+  }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  shm_internal::Section& section_;
+  std::span<uint64_t> words_;
+  absl::Status status_;
+};
+
+template <WireHandle T>
+void EncodeHandle(CborWriter& out, const T& value) {
+  out.Unsigned(out.handles()->Add(value));
+}
+
+template <WireHandle T>
+bool DecodeHandle(CborReader& in, T& value) {
+  uint64_t number = 0;
+  return codec_details::DecodeScalar(in, number) && in.handles() != nullptr && in.handles()->Take(number, value);
+}
+
+}  // namespace shoal::ipc_internal
+
+#endif  // SHOAL_IPC_MESSAGE_HANDLES_H_

@@ -1,0 +1,170 @@
+#ifndef SHOAL_IPC_MESSAGE_TYPE_H_
+#define SHOAL_IPC_MESSAGE_TYPE_H_
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <boost/pfr.hpp>
+
+#include "shoal/ipc/codec.h"
+#include "shoal/ipc/wire_type.h"
+#include "shoal/shm/shareable.h"
+#include "shoal/shm/struct_fields.h"
+
+// Which types may be messages, how each lies in its cell, and what two programs compare before they exchange some.
+
+namespace shoal {
+namespace ipc_internal {
+
+enum class MessageForm {
+  kBytes,    // a plain value: as its bytes
+  kBulk,     // a string, or a vector of numbers: as the bytes of all its elements
+  kEncoded,  // anything else: one item of CBOR
+};
+
+template <class T>
+constexpr bool IsBulkMessage() {
+  if constexpr (std::same_as<T, std::string>) {
+    return true;
+  } else if constexpr (kIsVector<T>) {
+    return codec_details::kBulk<typename T::value_type>;
+  } else {
+    return false;
+  }
+}
+
+template <class T>
+constexpr MessageForm FormOf() {
+  if constexpr (SharedValue<T>) {
+    return MessageForm::kBytes;
+  } else if constexpr (IsBulkMessage<T>()) {
+    return MessageForm::kBulk;
+  } else {
+    return MessageForm::kEncoded;
+  }
+}
+
+// Says in words why a type cannot be a message.
+template <class T>
+constexpr bool CheckMessage() {
+  static_assert(!std::is_const_v<T> && !std::is_reference_v<T>, "a message is a value: take the plain type");
+  if constexpr (!SharedValue<T>) {
+    static_assert(!Shareable<T> || !(kContainsConcurrent<T> || kContainsContainer<T>),
+                  "a lock or a container of shared memory stays where it is: send a Shared<...> of it");
+    if constexpr (!(Shareable<T> && (kContainsConcurrent<T> || kContainsContainer<T>))) CheckTravels<T>();
+  }
+  return true;
+}
+
+// Whether all bool among the bytes of a plain value are 0 or 1. To load another byte as a bool would be undefined.
+template <class T>
+bool HasValidBools(const std::byte* bytes);
+
+template <class... Field, size_t count>
+bool FieldsHaveValidBools(const std::byte* bytes, const std::array<size_t, count>& offsets,
+                          shm_internal::TypeList<Field...>) {
+  size_t i = 0;
+  return (HasValidBools<Field>(bytes + offsets[i++]) && ...);
+}
+
+template <class T>
+bool HasValidBools(const std::byte* bytes) {
+  if constexpr (std::is_enum_v<T>) {
+    return HasValidBools<std::underlying_type_t<T>>(bytes);
+  } else if constexpr (std::is_same_v<T, bool>) {
+    return static_cast<unsigned char>(*bytes) <= 1;
+  } else if constexpr (shm_internal::SharedScalar<T> || shm_internal::Described<T>) {
+    return true;
+  } else if constexpr (requires { typename shm_internal::ElementOf<T>::Type; }) {
+    using Element = typename shm_internal::ElementOf<T>::Type;
+    if constexpr (!std::is_arithmetic_v<Element> || std::is_same_v<Element, bool>) {
+      for (size_t i = 0; i < shm_internal::ElementOf<T>::kCount; ++i) {
+        if (!HasValidBools<Element>(bytes + i * sizeof(Element))) return false;
+      }
+    }
+    return true;
+  } else {
+    static const auto offsets = shm_internal::FieldOffsets<T>();
+    return FieldsHaveValidBools(bytes, offsets, shm_internal::FieldTypes<T>());
+  }
+}
+
+// Stands in the layout code for a type that is encoded: "text", "list(f8)", "fields(text,i4)". Never made.
+template <class T>
+struct OnWire {};
+
+// What a layout code says of a T that is sent.
+template <class T>
+struct SentAsOf {
+  using Type = OnWire<T>;
+};
+template <class T>
+requires(SharedValue<T> || WireHandle<T>) struct SentAsOf<T> {
+  using Type = T;
+};
+template <class T>
+using SentAs = typename SentAsOf<T>::Type;
+
+template <class T, class Indices>
+struct SentFieldsOf;
+template <class T, size_t... i>
+struct SentFieldsOf<T, std::index_sequence<i...>> {
+  using Type = shm_internal::TypeList<SentAs<boost::pfr::tuple_element_t<i, T>>...>;
+};
+
+template <class T>
+constexpr auto SentParts() {
+  if constexpr (std::same_as<T, std::string>) {
+    return shm_internal::TypeList<>();
+  } else if constexpr (kIsMap<T>) {
+    return shm_internal::TypeList<SentAs<typename T::key_type>, SentAs<typename T::mapped_type>>();
+  } else if constexpr (kIsVector<T> || kIsOptional<T> || kIsStdArray<T>) {
+    return shm_internal::TypeList<SentAs<typename T::value_type>>();
+  } else if constexpr (kIsTuple<T>) {
+    return []<class... E>(std::type_identity<std::tuple<E...>>) {
+      return shm_internal::TypeList<SentAs<E>...>();
+    }
+    (std::type_identity<decltype(std::tuple_cat(std::declval<T>()))>());
+  } else {
+    return typename SentFieldsOf<T, std::make_index_sequence<boost::pfr::tuple_size_v<T>>>::Type();
+  }
+}
+
+template <class T>
+constexpr std::string_view SentName() {
+  if constexpr (std::same_as<T, std::string>) {
+    return "text";
+  } else if constexpr (kIsVector<T>) {
+    return "list";
+  } else if constexpr (kIsMap<T>) {
+    return "map";
+  } else if constexpr (kIsOptional<T>) {
+    return "optional";
+  } else if constexpr (kIsTuple<T>) {
+    return "tuple";
+  } else if constexpr (kIsStdArray<T>) {
+    return "array";
+  } else {
+    return "fields";
+  }
+}
+
+}  // namespace ipc_internal
+
+template <class T>
+struct ShareableTraits<ipc_internal::OnWire<T>> {
+  static constexpr SharedKind kKind = SharedKind::kValue;
+  using Parts = decltype(ipc_internal::SentParts<T>());
+  static constexpr std::string_view kName = ipc_internal::SentName<T>();
+};
+
+}  // namespace shoal
+
+#endif  // SHOAL_IPC_MESSAGE_TYPE_H_

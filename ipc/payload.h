@@ -1,0 +1,251 @@
+#ifndef SHOAL_IPC_PAYLOAD_H_
+#define SHOAL_IPC_PAYLOAD_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "absl/base/attributes.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "shoal/ipc/cbor.h"
+#include "shoal/ipc/codec.h"
+#include "shoal/ipc/message_handles.h"
+#include "shoal/ipc/message_type.h"
+#include "shoal/shm/attachment.h"
+#include "shoal/shm/message_cells.h"
+#include "shoal/shm/section.h"
+#include "shoal/sync/status.h"
+
+// How a value of any supported type is put into a cell, and taken out of it.
+//
+//   a plain value that fits               its bytes, in the cell: no section, no system call
+//   a string or vector of numbers, that   the bytes of its elements, in the cell
+//     fits; anything else that fits       one item of CBOR, in the cell
+//   what does not fit, or has handles     the same in a block of the heap, which the cell names; behind it the handles
+//
+// A value is encoded straight to where it will lie, and decoded from there: its length is counted first. Cells are the caller's: it
+// has the cell while it calls, and its machine's word says so.
+//
+// Crash safety:  what a message owns changes in sections only. Whoever makes up for a dead process first finishes what that had open
+//                (the cell's owner is dead, and its sections are undone or finished), and then calls DropMessage.
+// Errors:        InvalidArgument, ResourceExhausted (numbers in the message), FailedPrecondition (a handle of another segment): the
+//                cell is as empty as before. DataLoss: what lies in the cell makes no sense.
+
+namespace shoal::ipc_internal {
+
+// A cell that this thread has, and the bytes for a message behind it.
+struct MessageCell {
+  shm_internal::Cell* cell;
+  std::span<std::byte> room;
+};
+
+using SegmentRef = std::shared_ptr<shm_internal::Attachment>;
+
+// An errand that needs a section: allocates, counts, gives up. Cold, beside what it does.
+absl::Status MessageTooLarge(uint64_t bytes, uint64_t most);
+absl::Status DamagedMessage();
+absl::Status ChangedWhileSent();
+
+// A block for a message of `content_size` (CellContent::SizeOf), in a section. `fill` writes it: its bytes, its handles. The cell
+// names it when this returns OK.
+class BlockWriter final {
+ public:
+  static absl::StatusOr<BlockWriter> Begin(const SegmentRef& segment, uint64_t content_size);
+  std::span<std::byte> bytes() const { return bytes_; }
+  std::span<uint64_t> handles() const { return handles_; }
+  shm_internal::Section& section() const { return *section_; }
+  absl::Status Finish(shm_internal::Cell& cell);
+
+ private:
+  BlockWriter(shm_internal::SideSection section, uint64_t offset, uint64_t size, std::span<std::byte> bytes,
+              std::span<uint64_t> handles)
+      : section_(std::move(section)), offset_(offset), size_(size), bytes_(bytes), handles_(handles) {}
+
+  shm_internal::SideSection section_;
+  uint64_t offset_;
+  uint64_t size_;
+  std::span<std::byte> bytes_;
+  std::span<uint64_t> handles_;
+};
+
+// What a message owns goes; nothing happens to one that owns nothing. ResourceExhausted: no memory for the journal.
+absl::Status DropMessage(const SegmentRef& segment, shm_internal::Cell& cell);
+// The same, and the cell's word becomes `spent`, both or neither.
+absl::Status DropAndMark(const SegmentRef& segment, shm_internal::SideSection& section, shm_internal::Cell& cell,
+                         uint64_t spent);
+
+// ---- putting ------------------------------------------------------------------------------------------------------------------
+
+template <class T>
+std::span<const std::byte> BulkBytes(const T& value) {
+  return std::as_bytes(std::span(value.data(), value.size()));
+}
+
+inline absl::Status PutBytes(const SegmentRef& segment, MessageCell at, std::span<const std::byte> bytes, uint64_t most) {
+  if (__builtin_expect(bytes.size() > most, 0)) return MessageTooLarge(bytes.size(), most);
+  if (bytes.size() <= at.room.size()) {
+    at.cell->content.size = bytes.size();
+    if (!bytes.empty()) std::memcpy(at.room.data(), bytes.data(), bytes.size());
+    return absl::OkStatus();
+  }
+  SHOAL_ASSIGN_OR_RETURN(BlockWriter block, BlockWriter::Begin(segment, bytes.size()));
+  std::memcpy(block.bytes().data(), bytes.data(), bytes.size());
+  return block.Finish(*at.cell);
+}
+
+template <class T>
+absl::Status PutEncoded(const SegmentRef& segment, MessageCell at, const T& value, uint64_t most) {
+  HandleWriter handles;
+  CborWriter counter(&handles);
+  EncodeItem(counter, value);
+  const uint64_t bytes = counter.size();
+  if (bytes > most || handles.count() > shm_internal::CellContent::kMaxHandles) return MessageTooLarge(bytes, most);
+  if (handles.count() == 0 && bytes <= at.room.size()) {
+    CborWriter writer(at.room, &handles);
+    EncodeItem(writer, value);
+    if (writer.overflown() || writer.size() != bytes) return ChangedWhileSent();
+    at.cell->content.size = bytes;
+    return absl::OkStatus();
+  }
+  SHOAL_ASSIGN_OR_RETURN(BlockWriter block,
+                         BlockWriter::Begin(segment, shm_internal::CellContent::SizeOf(bytes, handles.count())));
+  handles.Begin(block.section(), block.handles());
+  CborWriter writer(block.bytes(), &handles);
+  EncodeItem(writer, value);
+  SHOAL_RETURN_IF_ERROR(handles.status());
+  if (writer.overflown() || writer.size() != bytes || handles.count() != block.handles().size()) return ChangedWhileSent();
+  return block.Finish(*at.cell);
+}
+
+// Puts `value` into the cell, which is empty. ResourceExhausted: also more than `most` bytes.
+template <class T>
+absl::Status PutMessage(const SegmentRef& segment, MessageCell at, const T& value, uint64_t most) {
+  if constexpr (FormOf<T>() == MessageForm::kBytes) {
+    if (__builtin_expect(sizeof(T) <= at.room.size() && sizeof(T) <= most, 1)) {
+      std::memcpy(at.room.data(), std::addressof(value), sizeof(T));
+      return absl::OkStatus();
+    }
+    return PutBytes(segment, at, std::as_bytes(std::span(std::addressof(value), 1)), most);
+  } else if constexpr (FormOf<T>() == MessageForm::kBulk) {
+    return PutBytes(segment, at, BulkBytes(value), most);
+  } else {
+    return PutEncoded(segment, at, value, most);
+  }
+}
+
+// ---- taking -------------------------------------------------------------------------------------------------------------------
+
+template <class T>
+absl::Status Decode(std::span<const std::byte> bytes, HandleReader* handles, std::optional<T>& out) {
+  if constexpr (FormOf<T>() == MessageForm::kBytes) {
+    if (bytes.size() < sizeof(T)) return DamagedMessage();
+    // A copy first: nobody changes what has been looked at.
+    if constexpr (sizeof(T) > 256 && std::is_trivially_copyable_v<T>) {  // no bool itself: it is not loaded as one
+      if (reinterpret_cast<uintptr_t>(bytes.data()) % alignof(T) != 0) return DamagedMessage();
+      out.emplace(*reinterpret_cast<const T*>(bytes.data()));
+      if (HasValidBools<T>(reinterpret_cast<const std::byte*>(std::addressof(*out)))) return absl::OkStatus();
+      out.reset();
+      return DamagedMessage();
+    }
+    alignas(T) std::byte copy[sizeof(T)];
+    std::memcpy(copy, bytes.data(), sizeof(T));
+    if (!HasValidBools<T>(copy)) return DamagedMessage();
+    out.emplace(*reinterpret_cast<const T*>(copy));
+    return absl::OkStatus();
+  } else if constexpr (FormOf<T>() == MessageForm::kBulk) {
+    using Element = typename T::value_type;
+    if (bytes.size() % sizeof(Element) != 0) return DamagedMessage();
+    const auto* const first = reinterpret_cast<const Element*>(bytes.data());  // a cell's room and a block are aligned to 8
+    out.emplace(first, first + bytes.size() / sizeof(Element));
+    return absl::OkStatus();
+  } else {
+    CborReader reader({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, handles);
+    out.emplace();
+    if (DecodeItem(reader, *out) && reader.rest().empty()) return absl::OkStatus();
+    out.reset();
+    return handles != nullptr && !handles->status().ok() ? handles->status() : DamagedMessage();
+  }
+}
+
+template <class T>
+ABSL_ATTRIBUTE_NOINLINE absl::Status TakeFromBlock(const SegmentRef& segment, MessageCell at, uint64_t spent,
+                                                   std::optional<T>& out) {
+  SHOAL_ASSIGN_OR_RETURN(shm_internal::SideSection section, shm_internal::SideSection::Open(segment));
+  const auto message = shm_internal::LocateMessage(*segment, at.cell->content);
+  absl::Status decoded = message.status();
+  if (message.ok()) {
+    HandleReader handles(*section, message->handles);
+    decoded = Decode(message->bytes, &handles, out);
+  }
+  if (!decoded.ok() && !absl::IsDataLoss(decoded)) return decoded;
+  SHOAL_RETURN_IF_ERROR(DropAndMark(segment, section, *at.cell, spent));
+  return decoded;
+}
+
+// Takes the message out of the cell into `out`, which is empty afterwards. If it owned anything, the cell's word has become `spent`
+// in the same step in which it ceased to; otherwise the word is as it was, and the caller's to change.
+// Errors: DataLoss: the message is gone. Others: it is still there.
+template <class T>
+absl::Status TakeMessage(const SegmentRef& segment, MessageCell at, uint64_t spent, std::optional<T>& out) {
+  if (__builtin_expect(at.cell->content.block != 0, 0)) return TakeFromBlock(segment, at, spent, out);
+  if constexpr (FormOf<T>() == MessageForm::kBytes) {
+    return Decode(std::span<const std::byte>(at.room), nullptr, out);
+  } else {
+    const uint64_t bytes = at.cell->content.size;
+    if (bytes > at.room.size()) return DamagedMessage();
+    return Decode(std::span<const std::byte>(at.room).first(bytes), nullptr, out);
+  }
+}
+
+// A copy of the message, which stays where it is. Errors as TakeMessage: it is still there.
+template <class T>
+absl::Status ReadMessage(const SegmentRef& segment, MessageCell at, std::optional<T>& out) {
+  if (at.cell->content.block == 0) return TakeMessage(segment, at, 0, out);
+  // Handles may want one; it changes nothing.
+  SHOAL_ASSIGN_OR_RETURN(const shm_internal::SideSection section, shm_internal::SideSection::Open(segment));
+  SHOAL_ASSIGN_OR_RETURN(const shm_internal::MessageBlock message,
+                         shm_internal::LocateMessage(*segment, at.cell->content));
+  HandleReader handles(*section, message.handles);
+  return Decode(message.bytes, &handles, out);
+}
+
+// A plain value where it lies. DataLoss.
+template <SharedValue T>
+absl::StatusOr<T*> LocateValue(const SegmentRef& segment, MessageCell at) {
+  std::span<std::byte> bytes = at.room;
+  if (at.cell->content.block != 0) {
+    SHOAL_ASSIGN_OR_RETURN(const shm_internal::MessageBlock message,
+                           shm_internal::LocateMessage(*segment, at.cell->content));
+    bytes = message.bytes;
+  }
+  if (bytes.size() < sizeof(T) || reinterpret_cast<uintptr_t>(bytes.data()) % alignof(T) != 0 ||
+      !HasValidBools<T>(bytes.data())) {
+    return DamagedMessage();
+  }
+  return reinterpret_cast<T*>(bytes.data());
+}
+
+// Room for a T that is built where it will lie: zero-filled, if it needs a block.
+template <SharedValue T>
+absl::StatusOr<T*> MakeRoomForValue(const SegmentRef& segment, MessageCell at, uint64_t most) {
+  if (sizeof(T) > most) return MessageTooLarge(sizeof(T), most);
+  if (sizeof(T) > at.room.size()) {
+    SHOAL_ASSIGN_OR_RETURN(BlockWriter block, BlockWriter::Begin(segment, sizeof(T)));
+    SHOAL_RETURN_IF_ERROR(block.Finish(*at.cell));
+    SHOAL_ASSIGN_OR_RETURN(const shm_internal::MessageBlock message,
+                           shm_internal::LocateMessage(*segment, at.cell->content));
+    return ::new (static_cast<void*>(message.bytes.data())) T{};
+  }
+  return ::new (static_cast<void*>(at.room.data())) T{};
+}
+
+}  // namespace shoal::ipc_internal
+
+#endif  // SHOAL_IPC_PAYLOAD_H_
