@@ -48,6 +48,9 @@ constexpr ContainerRow kContainers[] = {
     {"Variant", &VariantPart},  //
     {"Array", &ArrayPart},      //
     {"Queue", &CellsPart},      // and its kin
+    {"Cells", &CellsPart},      //
+    {"Pipe", &PipePart},        //
+    {"Connection", &EndPart},
 };
 
 const ContainerRow* RowOf(std::string_view name) {
