@@ -113,14 +113,11 @@ bool SpinUntil(PipeEnd::Lane& lane, Condition condition) {
 
 // ---- the end of a pipe, made and given up ---------------------------------------------------------------------------------------
 
-PipeEnd::PipeEnd(std::shared_ptr<Attachment> attachment, shm_internal::Handle handle, PipeCore& core, int side,
-                 ParticipantId id)
+PipeEnd::PipeEnd(std::shared_ptr<Attachment> attachment, shm_internal::Handle handle, PipeCore& core, int side)
     : attachment_(std::move(attachment)),
       handle_(handle),
       core_(&core),
       side_(side),
-      id_(id),
-      own_word_(EndWord::Of(EndState::kOwned, id)),
       epoch_(sync_internal::ProcessEpoch()) {}
 
 PipeEnd::~PipeEnd() {
@@ -157,17 +154,18 @@ absl::Status PipeEnd::OpenLane(Lane& lane, int sender) {
 absl::StatusOr<PipeEnd*> PipeEnd::Open(const std::shared_ptr<Attachment>& attachment, shm_internal::Hold* hold, int side,
                                        ParticipantId id, EndState from, shm_internal::Section* section) {
   auto* const core = reinterpret_cast<PipeCore*>(hold->object);
-  auto* const end = new PipeEnd(attachment, shm_internal::Handle(hold), *core, side, id);
+  auto* const end = new PipeEnd(attachment, shm_internal::Handle(hold), *core, side);
   absl::Status status = end->OpenLane(end->out_, side);
   if (status.ok()) status = end->OpenLane(end->in_, 1 - side);
   if (status.ok() && section != nullptr) status = section->Save(&end->OwnEnd(), sizeof(uint64_t));
   if (status.ok()) {
     uint64_t seen = end->OwnEnd().load(std::memory_order_relaxed);  // relaxed: the CAS decides
+    const uint64_t own_word = EndWord::Of(EndState::kOwned, id, EndWord::Turn(seen) + 1);
     // pipe.end (acq_rel); on failure relaxed: it is somebody else's
-    const bool taken = EndWord::State(seen) == from &&
-                       end->OwnEnd().compare_exchange_strong(seen, end->own_word_, std::memory_order_acq_rel,
-                                                             std::memory_order_relaxed);
-    if (!taken) {
+    if (EndWord::State(seen) == from &&
+        end->OwnEnd().compare_exchange_strong(seen, own_word, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+      end->own_word_ = own_word;
+    } else {
       status = MakeStatus(absl::StatusCode::kFailedPrecondition,
                     "this end of a pipe is nobody's to take: somebody has taken it, or closed it");
     }
@@ -226,7 +224,7 @@ absl::Status PipeEnd::HandOver(EndState to, shm_internal::Section* section) {
   if (status.ok()) {
     uint64_t seen = own_word_;
     // pipe.end (release); on failure relaxed: it is closed
-    if (!OwnEnd().compare_exchange_strong(seen, EndWord::Of(to, id_), std::memory_order_release, std::memory_order_relaxed)) {
+    if (!OwnEnd().compare_exchange_strong(seen, EndWord::With(own_word_, to), std::memory_order_release, std::memory_order_relaxed)) {
       status = MakeStatus(absl::StatusCode::kFailedPrecondition, "this end is closed");
     }
   }
@@ -247,7 +245,7 @@ absl::StatusOr<uint64_t> PipeEnd::StoreInto(shm_internal::Section& section) {
 }
 
 bool PipeEnd::TakeBack(EndState from) {
-  uint64_t seen = EndWord::Of(from, id_);
+  uint64_t seen = EndWord::With(own_word_, from);
   // pipe.end (acq_rel); on failure relaxed: somebody has taken it
   return !Inherited() && OwnEnd().compare_exchange_strong(seen, own_word_, std::memory_order_acq_rel, std::memory_order_relaxed);
 }
@@ -256,7 +254,7 @@ void PipeEnd::Close() {
   if (Inherited()) return;
   uint64_t seen = own_word_;
   // pipe.closing (seq_cst), and pipe.end (release); on failure relaxed: somebody has closed it, or it is not ours any more
-  if (!OwnEnd().compare_exchange_strong(seen, EndWord::Of(EndState::kClosed, id_), std::memory_order_seq_cst,
+  if (!OwnEnd().compare_exchange_strong(seen, EndWord::With(own_word_, EndState::kClosed), std::memory_order_seq_cst,
                                         std::memory_order_relaxed)) {
     return;
   }

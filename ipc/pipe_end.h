@@ -166,8 +166,7 @@ class PipeEnd final {
   void LentIsBack() { lent_.fetch_sub(1, std::memory_order_release); }  // pipe.lent (release)
 
  private:
-  PipeEnd(std::shared_ptr<shm_internal::Attachment> attachment, shm_internal::Handle handle, PipeCore& core, int side,
-          shm_internal::ParticipantId id);
+  PipeEnd(std::shared_ptr<shm_internal::Attachment> attachment, shm_internal::Handle handle, PipeCore& core, int side);
   ~PipeEnd();
   static absl::StatusOr<PipeEnd*> Open(const std::shared_ptr<shm_internal::Attachment>& attachment, shm_internal::Hold* hold,
                                        int side, shm_internal::ParticipantId id, shm_internal::EndState from,
@@ -203,8 +202,7 @@ class PipeEnd final {
   shm_internal::Handle handle_;
   PipeCore* const core_;
   const int side_;
-  const shm_internal::ParticipantId id_;
-  const uint64_t own_word_;
+  uint64_t own_word_ = 0;  // what our end's word is as long as it is ours
   const uint32_t epoch_;
   std::atomic<uint32_t> users_{1};
   std::atomic<uint32_t> lent_{0};

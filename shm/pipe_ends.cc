@@ -16,7 +16,7 @@ void CloseTravellingEnd(const Attachment& attachment, uint64_t stored) {
   uint64_t seen = end.load(std::memory_order_relaxed);  // relaxed: the CAS decides
   if (EndWord::State(seen) != EndState::kTravelling) return;
   // pipe.end (acq_rel); on failure relaxed: somebody has done it
-  end.compare_exchange_strong(seen, EndWord::Of(EndState::kClosed, EndWord::Who(seen)), std::memory_order_acq_rel,
+  end.compare_exchange_strong(seen, EndWord::With(seen, EndState::kClosed), std::memory_order_acq_rel,
                               std::memory_order_relaxed);
   // Who sleeps at the other end sleeps on `deaths`, too, and looks again.
   TellOfDeath(attachment.header());

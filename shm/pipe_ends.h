@@ -12,17 +12,23 @@
 namespace shoal::shm_internal {
 
 // Who has an end of a pipe: one 8-byte word. The table of states is in ipc/pipe_end.cc.
-enum class EndState : uint32_t {
+enum class EndState : uint8_t {
   kNobody = 0,      // the pipe is not complete, or has been damaged
   kOwned = 1,       // by a participant
   kHandedOver = 2,  // a participant has said that another may take it, and answers for it until then
   kTravelling = 3,  // it lies in a message
   kClosed = 4,      // for ever
 };
+// state:8, a number of who has it that grows each time it is taken:24, participant:32. So who has given an end away never takes it for
+// his own again, although it may have come back to his process.
 struct EndWord {
-  static constexpr uint64_t Of(EndState state, ParticipantId who = 0) { return static_cast<uint64_t>(state) << 32 | who; }
-  static constexpr EndState State(uint64_t word) { return static_cast<EndState>(word >> 32); }
+  static constexpr uint64_t Of(EndState state, ParticipantId who, uint32_t turn = 0) {
+    return static_cast<uint64_t>(state) << 56 | static_cast<uint64_t>(turn & 0xffffff) << 32 | who;
+  }
+  static constexpr EndState State(uint64_t word) { return static_cast<EndState>(word >> 56); }
+  static constexpr uint32_t Turn(uint64_t word) { return static_cast<uint32_t>(word >> 32) & 0xffffff; }
   static constexpr ParticipantId Who(uint64_t word) { return static_cast<ParticipantId>(word); }
+  static constexpr uint64_t With(uint64_t word, EndState state) { return Of(state, Who(word), Turn(word)); }
 };
 
 // What a pipe begins with. Behind it are two CellTables: of what each end sends.
