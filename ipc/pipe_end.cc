@@ -480,6 +480,12 @@ WaitHook PipeEnd::Hook() {
             const absl::StatusOr<int> fd = const_cast<PipeEnd*>(static_cast<const PipeEnd*>(end))->Fd();
             return fd.ok() ? *fd : -1;
           },
+      .consumed =
+          [](const void* end) {
+            // pipe.relay (acquire)
+            FdRelay* const relay = static_cast<const PipeEnd*>(end)->relay_.load(std::memory_order_acquire);
+            if (relay != nullptr) relay->Consumed();
+          },
   };
   if (in_.cells == nullptr || Inherited()) return {};
   return {.object = this, .ops = &kOps};

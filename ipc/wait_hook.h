@@ -14,14 +14,16 @@ namespace shoal::ipc_internal {
 //   announce  says that somebody is about to sleep, and looks again. True: sleep as long as `sleep_on` holds. False: it is ready.
 //   was_ready after a sleep beside `sleep_on`: whether something came, even if it has gone again. Null: ask `ready`.
 //   withdraw  after a sleep that takes nothing: passes the wake on, where an object wakes one of many. Null: nothing to do.
+//   fd        a descriptor that can be read while the object is ready, or -1. Null: it has none.
+//   consumed  the descriptor could be read, but the object is not ready: somebody else has taken what there was. Null: cannot be.
 struct WaitOps {
   const sync_internal::FutexWord* (*deaths)(const void* object);
   bool (*ready)(const void* object);
   bool (*announce)(const void* object, sync_internal::FutexExpectation* sleep_on);
   bool (*was_ready)(const void* object, const sync_internal::FutexExpectation& slept_on);
   void (*withdraw)(const void* object);
-  // A descriptor that can be read while the object is ready, or -1. Null: has none.
   int (*fd)(const void* object);
+  void (*consumed)(const void* object);
 };
 
 struct WaitHook {
