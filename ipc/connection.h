@@ -15,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "shoal/ipc/connection_ticket.h"
-#include "shoal/ipc/loaned.h"
+#include "shoal/ipc/loaned_message.h"
 #include "shoal/ipc/message_handles.h"
 #include "shoal/ipc/message_type.h"
 #include "shoal/ipc/payload.h"
@@ -152,7 +152,7 @@ class Connection final {
   }
 
   // Lends the place of the next message, to be written there and then published; plain values only. Zero or what an older message left.
-  [[nodiscard]] absl::StatusOr<Loaned<S>> Loan(absl::Duration timeout = absl::InfiniteDuration()) requires SharedValue<S> {
+  [[nodiscard]] absl::StatusOr<LoanedMessage<S>> Loan(absl::Duration timeout = absl::InfiniteDuration()) requires SharedValue<S> {
     ipc_internal::PipeEnd* const end = end_or_null();
     if (end == nullptr) return NoEnd();
     ipc_internal::PipeCell* cell = nullptr;
@@ -161,7 +161,7 @@ class Connection final {
     absl::Status status = ipc_internal::DropMessage(end->attachment(), *at.cell);
     if (status.ok()) {
       absl::StatusOr<S*> room = ipc_internal::MakeRoomForValue<S>(end->attachment(), at, end->out().most_bytes);
-      if (room.ok()) return Loaned<S>(*end, *cell, **room);
+      if (room.ok()) return LoanedMessage<S>(*end, *cell, **room);
       status = room.status();
     }
     end->AbandonSend();
@@ -169,7 +169,7 @@ class Connection final {
   }
 
   // The next message where it lies; plain values only. Its place is the sender's again when the result is destroyed.
-  [[nodiscard]] absl::StatusOr<Received<R>> RecvInPlace(absl::Duration timeout = absl::InfiniteDuration()) requires
+  [[nodiscard]] absl::StatusOr<ReceivedMessage<R>> RecvInPlace(absl::Duration timeout = absl::InfiniteDuration()) requires
       SharedValue<R> {
     ipc_internal::PipeEnd* const end = end_or_null();
     if (end == nullptr) return NoEnd();
@@ -177,8 +177,8 @@ class Connection final {
     SHOAL_RETURN_IF_ERROR(end->BeginReceive(timeout, cell));
     absl::StatusOr<R*> value = ipc_internal::LocateValue<R>(end->attachment(), MessageIn(end->in(), *cell));
     const uint64_t lap = end->TakeCell();
-    absl::StatusOr<Received<R>> received =
-        value.ok() ? absl::StatusOr<Received<R>>(Received<R>(*end, *cell, lap, **value)) : value.status();
+    absl::StatusOr<ReceivedMessage<R>> received =
+        value.ok() ? absl::StatusOr<ReceivedMessage<R>>(ReceivedMessage<R>(*end, *cell, lap, **value)) : value.status();
     if (!value.ok()) end->GiveBack(*cell, lap);
     end->AbandonReceive();
     return received;

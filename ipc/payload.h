@@ -197,6 +197,18 @@ absl::Status TakeMessage(const SegmentRef& segment, MessageCell at, std::optiona
   }
 }
 
+// A copy of the message, which stays where it is. Errors as TakeMessage: it is still there.
+template <class T>
+absl::Status ReadMessage(const SegmentRef& segment, MessageCell at, std::optional<T>& out) {
+  if (at.cell->content.block == 0) return TakeMessage(segment, at, 0, out);
+  // Handles may want one; it changes nothing.
+  SHOAL_ASSIGN_OR_RETURN(const shm_internal::SideSection section, shm_internal::SideSection::Open(segment));
+  SHOAL_ASSIGN_OR_RETURN(const shm_internal::MessageBlock message,
+                         shm_internal::LocateMessage(*segment, at.cell->content));
+  HandleReader handles(*section, message.handles);
+  return Decode(message.bytes, &handles, out);
+}
+
 // A plain value where it lies. DataLoss.
 template <SharedValue T>
 absl::StatusOr<T*> LocateValue(const SegmentRef& segment, MessageCell at) {

@@ -252,8 +252,8 @@ TEST_F(PipeTest, LargeMessagesToo) {
 }
 
 TEST_F(PipeTest, WhatIsInPlaceOutlivesItsConnection) {
-  std::optional<Received<Point>> received;
-  std::optional<Loaned<Point>> loan;
+  std::optional<ReceivedMessage<Point>> received;
+  std::optional<LoanedMessage<Point>> loan;
   {
     auto [first, second] = Pipe<Point>(Small(2)).value();
     ASSERT_TRUE(first.Send({1, 2}).ok());

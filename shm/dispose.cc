@@ -47,9 +47,12 @@ constexpr ContainerRow kContainers[] = {
     {"HashMap", &HashMapPart},  //
     {"Variant", &VariantPart},  //
     {"Array", &ArrayPart},      //
-    {"Queue", &CellsPart},      // and its kin
-    {"Cells", &CellsPart},      //
-    {"Pipe", &PipePart},        //
+    {"Queue", &CellsPart},      //
+    {"JoinableQueue", &CellsPart},
+    {"LifoQueue", &InnerPart},
+    {"PriorityQueue", &InnerPart},
+    {"Cells", &CellsPart},  // of one direction of a pipe
+    {"Pipe", &PipePart},
     {"Connection", &EndPart},
 };
 

@@ -91,6 +91,8 @@ std::shared_ptr<Attachment> Holds::Drop(Hold& hold) {
     if (hold.handles.fetch_sub(1, std::memory_order_acq_rel) != 1) return nullptr;
     holds.holds_.erase(hold.offset);
     attachment = std::move(hold.attachment);
+    // relaxed: it was set by a thread with a handle, and holds.last orders that
+    delete hold.companion.load(std::memory_order_relaxed);
     // If it cannot be done now, it is done when this process has ended.
     ClearHolder(*attachment, hold.offset, hold.participant_slot).IgnoreError();
   }

@@ -18,6 +18,11 @@ namespace shoal::shm_internal {
 
 class Holds;
 
+// What a layer above keeps for an object as long as this process holds it. It ends before the others may destroy the object.
+struct HoldCompanion {
+  virtual ~HoldCompanion() = default;
+};
+
 // An object that this process holds, however many handles it has; it keeps the segment mapped. For the other processes it is one bit.
 struct Hold {
   std::atomic<uint64_t> handles;  // of this process; the last goes under the mutex of `holds`
@@ -28,6 +33,7 @@ struct Hold {
   uint32_t epoch;        // of the process: in a forked child it is dead
   Holds* holds;
   std::shared_ptr<Attachment> attachment;
+  std::atomic<HoldCompanion*> companion{nullptr};  // set once
 };
 
 // The objects of one segment that this process holds.

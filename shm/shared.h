@@ -16,6 +16,18 @@ namespace shoal {
 
 class Segment;
 
+namespace shm_internal {
+
+// For what puts another face on a Shared.
+struct HandleAccess {
+  template <class T>
+  static const Handle& Of(const T& shared) {
+    return shared.handle_;
+  }
+};
+
+}  // namespace shm_internal
+
 // A counted handle to an object in a segment. Segment::New makes the first; the object, and its memory, go with the last one, in
 // whatever process that is.
 //
@@ -83,6 +95,7 @@ class Shared final {
  private:
   friend class Segment;
   friend struct shm_internal::StoredAccess;
+  friend struct shm_internal::HandleAccess;
 
   explicit Shared(shm_internal::Hold* hold) : handle_(hold) {}
 

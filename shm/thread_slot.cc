@@ -93,4 +93,20 @@ void ReapThreadSlots(sync_internal::Thread& self, Attachment& attachment, uint64
   }
 }
 
+void FinishSectionsOf(const Attachment& attachment, uint64_t process) {
+  for (ThreadSlot& slot : attachment.threads()) {
+    const auto is_left_open = [&] {
+      // relaxed: the number never returns; journal.closed (acquire)
+      return slot.process.load(std::memory_order_relaxed) == process && Head::IsOpen(slot.head.load(std::memory_order_acquire));
+    };
+    if (!is_left_open()) continue;
+    sync_internal::Thread& self = sync_internal::ThisThread();
+    bool owner_died = false;
+    if (!sync_internal::Acquire(self, slot.replay, sync_internal::Deadline::Infinite(), &owner_died).ok()) continue;
+    // Nobody has the slot next before the section in it is closed, and that takes this lock.
+    if (is_left_open()) UndoOrFinish(attachment, slot, nullptr).IgnoreError();
+    sync_internal::Release(self, slot.replay);
+  }
+}
+
 }  // namespace shoal::shm_internal

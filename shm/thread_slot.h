@@ -23,6 +23,10 @@ void ReleaseThreadSlot(sync_internal::Thread& self, const Attachment& attachment
 // frees slots, journals and slabs. By several processes at once, and again after a death.
 void ReapThreadSlots(sync_internal::Thread& self, Attachment& attachment, uint64_t process);
 
+// What the threads of a dead process had open is undone or finished when this returns, by whomever. By several processes at once.
+// Blocking: while another recoverer of the same section is at work.
+void FinishSectionsOf(const Attachment& attachment, uint64_t process);
+
 // Something that a sleeper may wait for is no more: wakes all who sleep on the segment's `deaths`.
 void TellOfDeath(SegmentHeader& header);
 

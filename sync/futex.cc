@@ -112,6 +112,8 @@ int OrAndWake(FutexWord& word, uint32_t bit, int count) { return OperateAndWake(
 
 int IncrementAndWake(FutexWord& word, int count) { return OperateAndWake(word, FUTEX_OP_ADD, 1, count); }
 
+int AddAndWake(FutexWord& word, uint32_t amount, int count) { return OperateAndWake(word, FUTEX_OP_ADD, amount, count); }
+
 bool FutexWaitvSupported() {
   // relaxed: every thread computes the same answer.
   static std::atomic<int> answer{-1};

@@ -53,9 +53,10 @@ int WakeAll(const FutexWord& word);
 // barrier. Returns how many were woken.
 int StoreAndWake(FutexWord& word, uint32_t value, int count);
 
-// The same with `word |= bit` and with `word += 1` in the place of the store.
+// The same with `word |= bit`, `word += 1` and `word += amount` (at most 2047) in the place of the store.
 int OrAndWake(FutexWord& word, uint32_t bit, int count);
 int IncrementAndWake(FutexWord& word, int count);
+int AddAndWake(FutexWord& word, uint32_t amount, int count);
 
 // Whether the kernel has futex_waitv (Linux 5.16) and lets this process call it (some seccomp profiles do not).
 bool FutexWaitvSupported();

@@ -1,5 +1,5 @@
-#ifndef SHOAL_IPC_LOANED_H_
-#define SHOAL_IPC_LOANED_H_
+#ifndef SHOAL_IPC_LOANED_MESSAGE_H_
+#define SHOAL_IPC_LOANED_MESSAGE_H_
 
 #include <cstdint>
 #include <utility>
@@ -21,10 +21,10 @@ class Connection;
 // Crash safety:   a process that dies with it has sent nothing.
 // Ownership:      may outlive its Connection; Publish is refused then.
 template <class T>
-class [[nodiscard]] Loaned final {
+class [[nodiscard]] LoanedMessage final {
  public:
-  Loaned(Loaned&& other) noexcept : end_(std::exchange(other.end_, nullptr)), cell_(other.cell_), value_(other.value_) {}
-  Loaned& operator=(Loaned&& other) noexcept {
+  LoanedMessage(LoanedMessage&& other) noexcept : end_(std::exchange(other.end_, nullptr)), cell_(other.cell_), value_(other.value_) {}
+  LoanedMessage& operator=(LoanedMessage&& other) noexcept {
     if (this != &other) {
       Abandon();
       end_ = std::exchange(other.end_, nullptr);
@@ -33,9 +33,9 @@ class [[nodiscard]] Loaned final {
     }
     return *this;
   }
-  Loaned(const Loaned&) = delete;
-  Loaned& operator=(const Loaned&) = delete;
-  ~Loaned() { Abandon(); }
+  LoanedMessage(const LoanedMessage&) = delete;
+  LoanedMessage& operator=(const LoanedMessage&) = delete;
+  ~LoanedMessage() { Abandon(); }
 
   T& operator*() const { return *value_; }
   T* operator->() const { return value_; }
@@ -55,7 +55,7 @@ class [[nodiscard]] Loaned final {
   template <class S, class R>
   friend class Connection;
   // REQUIRES: the end's turn to send is the caller's.
-  Loaned(ipc_internal::PipeEnd& end, ipc_internal::PipeCell& cell, T& value) : end_(&end), cell_(&cell), value_(&value) {
+  LoanedMessage(ipc_internal::PipeEnd& end, ipc_internal::PipeCell& cell, T& value) : end_(&end), cell_(&cell), value_(&value) {
     end.Use();
   }
   void Abandon() {
@@ -78,11 +78,11 @@ class [[nodiscard]] Loaned final {
 //
 // Thread safety:  one thread at a time. Ownership: may outlive its Connection.
 template <class T>
-class [[nodiscard]] Received final {
+class [[nodiscard]] ReceivedMessage final {
  public:
-  Received(Received&& other) noexcept
+  ReceivedMessage(ReceivedMessage&& other) noexcept
       : end_(std::exchange(other.end_, nullptr)), cell_(other.cell_), lap_(other.lap_), value_(other.value_) {}
-  Received& operator=(Received&& other) noexcept {
+  ReceivedMessage& operator=(ReceivedMessage&& other) noexcept {
     if (this != &other) {
       GiveBack();
       end_ = std::exchange(other.end_, nullptr);
@@ -92,9 +92,9 @@ class [[nodiscard]] Received final {
     }
     return *this;
   }
-  Received(const Received&) = delete;
-  Received& operator=(const Received&) = delete;
-  ~Received() { GiveBack(); }
+  ReceivedMessage(const ReceivedMessage&) = delete;
+  ReceivedMessage& operator=(const ReceivedMessage&) = delete;
+  ~ReceivedMessage() { GiveBack(); }
 
   const T& operator*() const { return *value_; }
   const T* operator->() const { return value_; }
@@ -102,7 +102,7 @@ class [[nodiscard]] Received final {
  private:
   template <class S, class R>
   friend class Connection;
-  Received(ipc_internal::PipeEnd& end, ipc_internal::PipeCell& cell, uint64_t lap, const T& value)
+  ReceivedMessage(ipc_internal::PipeEnd& end, ipc_internal::PipeCell& cell, uint64_t lap, const T& value)
       : end_(&end), cell_(&cell), lap_(lap), value_(&value) {
     end.Use();
     end.Lend();
@@ -125,4 +125,4 @@ class [[nodiscard]] Received final {
 
 }  // namespace shoal
 
-#endif  // SHOAL_IPC_LOANED_H_
+#endif  // SHOAL_IPC_LOANED_MESSAGE_H_

@@ -1,0 +1,257 @@
+#ifndef SHOAL_IPC_QUEUE_HANDLE_H_
+#define SHOAL_IPC_QUEUE_HANDLE_H_
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "shoal/ipc/message_ring.h"
+#include "shoal/ipc/message_type.h"
+#include "shoal/ipc/payload.h"
+#include "shoal/shm/holds.h"
+#include "shoal/shm/names.h"
+#include "shoal/shm/segment.h"
+#include "shoal/shm/shareable.h"
+#include "shoal/shm/shared.h"
+#include "shoal/shm/stored.h"
+#include "shoal/shm/type_table.h"
+#include "shoal/sync/deadline.h"
+#include "shoal/sync/process_epoch.h"
+#include "shoal/sync/status.h"
+
+// What all queues over a ring have in common: a counted handle to the object in the segment.
+
+namespace shoal {
+
+struct QueueOptions {
+  const Segment* segment = nullptr;  // where it lies; null: in Segment::Default()
+  size_t capacity = 1024;            // messages that are put and not taken; with `acknowledge`, not done
+  bool acknowledge = false;          // a message that was taken belongs to its taker until that says Done, or dies
+  uint64_t max_message_bytes = uint64_t{1} << 40;  // a larger one is refused
+  size_t inline_bytes = 0;           // messages up to this size lie in the queue itself; 0: what suits the type
+};
+
+namespace ipc_internal {
+
+inline constexpr size_t kMaxInlineBytes = 1024;   // unless asked for
+inline constexpr size_t kMostInlineBytes = 65536;  // asked for
+inline constexpr size_t kEncodedInlineBytes = 104;
+
+// Bytes from a cell to its room, so that a T may lie there.
+template <class T>
+constexpr uint32_t RoomAt() {
+  constexpr size_t kAlignment = std::min<size_t>(FormOf<T>() == MessageForm::kBytes ? alignof(T) : 8, 64);
+  return static_cast<uint32_t>((sizeof(shm_internal::Cell) + kAlignment - 1) / kAlignment * kAlignment);
+}
+
+template <class T>
+absl::StatusOr<RingShape> ShapeFor(const QueueOptions& options, uint32_t flags) {
+  if (options.capacity == 0 || options.capacity > kMaxRingCapacity) return NoSuchCapacity(options.capacity);
+  if (options.inline_bytes > kMostInlineBytes) return TooMuchInline(options.inline_bytes);
+  size_t room = kEncodedInlineBytes;
+  if constexpr (FormOf<T>() == MessageForm::kBytes) room = sizeof(T) <= kMaxInlineBytes ? sizeof(T) : 0;
+  if (options.inline_bytes != 0) room = options.inline_bytes;
+  if (options.acknowledge) flags |= RingFlags::kKeep | RingFlags::kRedeliver;
+  if (!std::copy_constructible<T> && flags != 0) return CannotDeliverTwice();
+  return RingShape{.capacity = static_cast<uint32_t>(options.capacity),
+                   .room_at = RoomAt<T>(),
+                   .room_bytes = static_cast<uint32_t>(room),
+                   .flags = flags,
+                   .most_bytes = std::min(options.max_message_bytes, shm_internal::CellContent::kMaxBytes)};
+}
+
+// Makes the queue findable by a name in its segment.
+template <class Object>
+absl::Status PublishQueue(std::string_view key, const Shared<Object>& object) {
+  const shm_internal::Handle& handle = shm_internal::HandleAccess::Of(object);
+  const shm_internal::Hold* const hold = handle.hold_or_null();
+  if (hold == nullptr || !sync_internal::InProcessOf(hold->epoch)) return NamesNoQueue();
+  return shm_internal::PublishName(hold->attachment, key, handle, shm_internal::DescriptionOf<Object>());
+}
+
+// The object in the segment. Nobody reads it but through a RingPort.
+template <class T>
+class QueueObject {
+ public:
+  static absl::Status ConstructInSegment(QueueObject* where, shm_internal::Section& section, const RingShape& shape) {
+    return MessageRing::Construct(&where->ring_, section, shape);
+  }
+
+ private:
+  MessageRing ring_;
+};
+
+// The handle. `Object`: a QueueObject<T>, or one like it with a name of its own.
+template <class T, class Object>
+class QueueHandle {
+  static_assert(CheckMessage<T>());
+
+ public:
+  using value_type = T;
+
+  QueueHandle() = default;
+  explicit QueueHandle(Shared<Object> object) : object_(std::move(object)) {}
+
+  // The handle that it is made of: to publish the queue by a name (Segment::Publish), or to store it.
+  const Shared<Object>& shared() const { return object_; }
+  [[nodiscard]] absl::Status Assign(const QueueHandle& other) { return object_.Assign(other.object_); }
+  // Whether it names a queue that this process may use.
+  explicit operator bool() const { return static_cast<bool>(object_); }
+
+ protected:
+  static absl::StatusOr<Shared<Object>> Make(const QueueOptions& options, uint32_t flags) {
+    SHOAL_ASSIGN_OR_RETURN(const RingShape shape, ShapeFor<T>(options, flags));
+    const Segment& segment = options.segment == nullptr ? Segment::Default() : *options.segment;
+    return segment.template New<Object>(shape);
+  }
+
+  // The ring, for one call of a user.
+  absl::StatusOr<RingPort*> Enter() const {
+    const shm_internal::Hold* const hold = shm_internal::HandleAccess::Of(object_).hold_or_null();
+    if (__builtin_expect(hold == nullptr || !sync_internal::InProcessOf(hold->epoch), 0)) return NamesNoQueue();
+    // message_ring.port (acquire)
+    auto* port = static_cast<RingPort*>(hold->companion.load(std::memory_order_acquire));
+    if (__builtin_expect(port == nullptr, 0)) {
+      SHOAL_ASSIGN_OR_RETURN(port, OpenPort(*const_cast<shm_internal::Hold*>(hold), RoomAt<T>()));
+    }
+    SHOAL_RETURN_IF_ERROR(port->Enter());
+    return port;
+  }
+  // The same for calls that only look; null: FailedPrecondition or whatever else.
+  RingPort* EnterOrNull() const {
+    const auto port = Enter();
+    return port.ok() ? *port : nullptr;
+  }
+
+  absl::Status PutValue(const T& value, sync_internal::Deadline deadline) {
+    SHOAL_ASSIGN_OR_RETURN(RingPort * port, Enter());
+    return PutInto(*port, value, deadline, /*quietly=*/false);
+  }
+
+  // What was put, and could not be published after all, goes back to where it came from.
+  absl::Status PutMoved(T& value, sync_internal::Deadline deadline) {
+    SHOAL_ASSIGN_OR_RETURN(RingPort * port, Enter());
+    SHOAL_ASSIGN_OR_RETURN(HeldCell held, port->Claim(deadline));
+    const MessageCell at = port->At(held.cell);
+    absl::Status status = PutMessage(port->segment(), at, value, port->most_bytes());
+    if (status.ok()) {
+      status = port->Publish(held, deadline);
+      if (!status.ok()) {
+        std::optional<T> back;
+        if (TakeMessage(port->segment(), at, port->SpentWord(held), back).ok()) value = *std::move(back);
+      }
+    }
+    port->Abandon(held);
+    return status;
+  }
+
+  static absl::Status PutInto(RingPort& port, const T& value, sync_internal::Deadline deadline, bool quietly) {
+    SHOAL_ASSIGN_OR_RETURN(HeldCell held, port.Claim(deadline));
+    absl::Status status = PutMessage(port.segment(), port.At(held.cell), value, port.most_bytes());
+    if (__builtin_expect(status.ok(), 1)) {
+      status = quietly ? port.PublishQuietly(held, deadline) : port.Publish(held, deadline);
+      if (__builtin_expect(status.ok(), 1)) return status;
+    }
+    port.Abandon(held);
+    return status;
+  }
+
+  static absl::Status GetFrom(RingPort& port, std::optional<T>& out, sync_internal::Deadline deadline) {
+    SHOAL_ASSIGN_OR_RETURN(HeldCell held, port.Take(deadline));
+    const MessageCell at = port.At(held.cell);
+    if (__builtin_expect(port.keeps(), 0)) {
+      absl::Status status = ReadMessage(port.segment(), at, out);
+      if (status.ok()) {
+        port.FinishAsOwed(held);
+      } else if (absl::IsDataLoss(status)) {
+        port.Abandon(held);
+      } else {
+        port.GiveBack(held);
+      }
+      return status;
+    }
+    absl::Status status = TakeMessage(port.segment(), at, port.SpentWord(held), out);
+    if (__builtin_expect(status.ok() || absl::IsDataLoss(status), 1)) {
+      port.Abandon(held);
+    } else {
+      out.reset();
+      port.GiveBack(held);
+    }
+    return status;
+  }
+
+  absl::StatusOr<T> GetValue(sync_internal::Deadline deadline) {
+    SHOAL_ASSIGN_OR_RETURN(RingPort * port, Enter());
+    std::optional<T> out;
+    SHOAL_RETURN_IF_ERROR(GetFrom(*port, out, deadline));
+    return *std::move(out);
+  }
+
+  absl::StatusOr<size_t> PutValues(std::span<const T> values, sync_internal::Deadline deadline) {
+    SHOAL_ASSIGN_OR_RETURN(RingPort * port, Enter());
+    size_t put = 0;
+    size_t told = 0;
+    absl::Status status;
+    while (put < values.size()) {
+      // Without waiting as long as there is room; before a sleep, those who may make some must know what there is.
+      status = PutInto(*port, values[put], sync_internal::Deadline::Passed(), /*quietly=*/true);
+      if (absl::IsDeadlineExceeded(status) && !deadline.passed()) {
+        if (told != put) port->WakeGetters(static_cast<int>(put - told));
+        told = put;
+        status = PutInto(*port, values[put], deadline, /*quietly=*/true);
+      }
+      if (!status.ok()) break;
+      ++put;
+    }
+    if (told != put) port->WakeGetters(static_cast<int>(put - told));
+    if (put == 0 && !status.ok()) return status;
+    return put;
+  }
+
+  absl::StatusOr<std::vector<T>> GetValues(size_t most, sync_internal::Deadline deadline) {
+    SHOAL_ASSIGN_OR_RETURN(RingPort * port, Enter());
+    std::vector<T> values;
+    while (values.size() < most) {
+      std::optional<T> out;
+      const absl::Status status = GetFrom(*port, out, values.empty() ? deadline : sync_internal::Deadline::Passed());
+      if (!status.ok()) {
+        if (values.empty()) return status;
+        break;
+      }
+      values.push_back(*std::move(out));
+    }
+    return values;
+  }
+
+  // For StoredAccess.
+  static absl::Status Construct(shm_internal::Section& section, QueueHandle* where) {
+    return shm_internal::StoredAccess::Construct(section, &where->object_);
+  }
+  static absl::Status Construct(shm_internal::Section& section, QueueHandle* where, const QueueHandle& other) {
+    return shm_internal::StoredAccess::Construct(section, &where->object_, other.object_);
+  }
+  static void Relocate(shm_internal::Section& section, QueueHandle* from, QueueHandle* to) {
+    shm_internal::StoredAccess::Relocate(section, &from->object_, &to->object_);
+  }
+  static absl::Status Dispose(shm_internal::Disposal& disposal, QueueHandle& object) {
+    return shm_internal::StoredAccess::Dispose(disposal, object.object_);
+  }
+
+  Shared<Object> object_;
+};
+
+}  // namespace ipc_internal
+}  // namespace shoal
+
+#endif  // SHOAL_IPC_QUEUE_HANDLE_H_
