@@ -202,6 +202,13 @@ class Connection final {
   bool writable() const { return end_or_null() != nullptr && end_or_null()->out().cells != nullptr; }
   explicit operator bool() const { return !closed(); }
 
+  // The segment that the pipe lies in.
+  [[nodiscard]] absl::StatusOr<Segment> segment() const {
+    const ipc_internal::PipeEnd* const end = end_or_null();
+    if (end == nullptr || end->Inherited()) return NoEnd();
+    return Segment::Of(end->attachment());
+  }
+
   // Gives the end away to whoever is told the ticket's number: a child that is forked, or any process that has the segment. As long as
   // nobody has taken it the ticket answers for it, and closes it when it is destroyed.
   // FailedPrecondition: it is in use, or closed; nothing has changed.

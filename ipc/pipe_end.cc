@@ -359,9 +359,8 @@ absl::Status PipeEnd::AwaitRoom(absl::Duration timeout) {
       status = MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over a pipe: a cell is in a lap it cannot be in");
       break;
     }
-    if (PeerEnd().load(std::memory_order_seq_cst) != peer || OwnEnd().load(std::memory_order_seq_cst) != own_word_) {
-      continue;  // pipe.closing (seq_cst), both
-    }
+    // pipe.closing (seq_cst), both
+    if (PeerEnd().load(std::memory_order_seq_cst) != peer || OwnEnd().load(std::memory_order_seq_cst) != own_word_) continue;
     sync_internal::SleepWhile(
         {{&cell.word, PipeCell::Full(lap - 1) | PipeCell::kWaiters}, {&attachment_->header().deaths, deaths}}, deadline);
   }
