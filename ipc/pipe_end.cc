@@ -47,7 +47,7 @@
 
 #include "shoal/ipc/pipe_end.h"
 
-#include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -86,25 +86,28 @@ absl::Status NoRoom() {
   return *status;
 }
 
-// How often to look before going to sleep. A look takes some 40 ns, so the most is about what a sleep and a wake cost. As many as have
-// been of use lately: where the two ends share one processor, or one is slow, none is.
-constexpr uint32_t kMostSpins = 400;
+// How often to look before going to sleep: as often as has been of use lately. A look takes some 40 ns; the most is about what two
+// sleeps and two wakes cost. Where the ends share one processor, or one is slow, it soon is next to nothing. Once in a while it is the
+// most all the same: two that have fallen asleep over each other could otherwise stay so for ever, each waking too late for the other.
+constexpr uint32_t kMostSpins = 1000;
+constexpr uint32_t kFirstSpins = 200;
 constexpr uint32_t kFewestSpins = 8;
+constexpr uint32_t kSleepsBetween = 32;
 
-bool SpinningIsOfUse() {
-  cpu_set_t allowed;
-  return sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) > 1;
-}
+bool SpinningIsOfUse() { return sysconf(_SC_NPROCESSORS_ONLN) > 1; }
 
 template <class Condition>
 bool SpinUntil(PipeEnd::Lane& lane, Condition condition) {
-  for (uint32_t i = 0; i < lane.spins; ++i) {
+  if (lane.spins == 0) return false;
+  const uint32_t most = lane.sleeps % kSleepsBetween == kSleepsBetween - 1 ? kMostSpins : lane.spins;
+  for (uint32_t i = 0; i < most; ++i) {
     if (condition()) {
       lane.spins = std::min(kMostSpins, std::max(lane.spins, 2 * i) + kFewestSpins);
       return true;
     }
     __builtin_ia32_pause();
   }
+  ++lane.sleeps;
   if (lane.spins > kFewestSpins) lane.spins -= lane.spins / 4;
   return false;
 }
@@ -145,7 +148,7 @@ absl::Status PipeEnd::OpenLane(Lane& lane, int sender) {
   lane.mask = table.count - 1;
   lane.lap_shift = static_cast<uint32_t>(std::countr_zero(table.count));
   lane.stride = table.stride;
-  lane.spins = core_->spins != 0 && SpinningIsOfUse() ? kMostSpins / 4 : 0;
+  lane.spins = core_->spins != 0 && SpinningIsOfUse() ? kFirstSpins : 0;
   PipeDirection& direction = core_->direction[sender];
   lane.position = sender == side_ ? &direction.written : &direction.taken;
   return absl::OkStatus();

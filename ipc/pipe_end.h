@@ -47,7 +47,8 @@ class PipeEnd final {
     // Guarded by `busy`.
     uint64_t known_peer = 0;    // the peer's end word, and the segment's deaths, when we looked last
     uint32_t known_deaths = 0;
-    uint32_t spins = 0;         // how often to look again before going to sleep
+    uint32_t spins = 0;         // how often to look again before going to sleep; 0: never
+    uint32_t sleeps = 0;        // how often that was in vain
     bool ended = false;         // the end of the messages has been seen
 
     uint64_t Position() const { return position->load(std::memory_order_relaxed); }  // relaxed: this end's own
