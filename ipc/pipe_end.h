@@ -97,6 +97,7 @@ class PipeEnd final {
     // pipe.publish (release); the exchange is also the barrier before the look at who sleeps
     const uint32_t before = cell.word.exchange(PipeCell::Full(position >> lane.lap_shift), std::memory_order_acq_rel);
     lane.position->store(position + 1, std::memory_order_relaxed);  // relaxed: this end's own; pipe.end hands it over
+    __builtin_prefetch(&lane.CellAt(position + 2), /*for writing*/ 1);
     if (__builtin_expect((before & PipeCell::kWaiters) != 0, 0)) sync_internal::WakeAll(cell.word);
     AbandonSend();
   }
