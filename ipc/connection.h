@@ -278,13 +278,19 @@ class Connection final {
     // A block can be left there by a receiver that had no memory for the journal.
     if (__builtin_expect(cell->content.block != 0, 0)) status = ipc_internal::DropMessage(end->attachment(), *at.cell);
     if (__builtin_expect(status.ok(), 1)) {
-      status = ipc_internal::PutMessage<S>(end->attachment(), at, value, end->out().most_bytes);
+      if constexpr (ipc_internal::MovesHandles<S>()) {
+        const ipc_internal::Carrier carrier = end->CarrierOfNext();
+        status = ipc_internal::PutMessage<S>(end->attachment(), {at.cell, at.room, &carrier}, value, end->out().most_bytes);
+      } else {
+        status = ipc_internal::PutMessage<S>(end->attachment(), at, value, end->out().most_bytes);
+      }
     }
     if (__builtin_expect(!status.ok(), 0)) {
       end->AbandonSend();
       return status;
     }
     end->Publish(*cell);
+    if constexpr (ipc_internal::MovesHandles<S>()) end->TellIfNobodyReceives();
     return absl::OkStatus();
   }
 
@@ -305,7 +311,7 @@ class Connection final {
     ipc_internal::PipeEnd* const end = value.end_or_null();
     auto* const stored = ::new (static_cast<void*>(where)) Connection;
     if (end == nullptr) return value.word_ == 0 ? absl::OkStatus() : NoEnd();
-    SHOAL_ASSIGN_OR_RETURN(stored->word_, end->StoreInto(section));
+    SHOAL_ASSIGN_OR_RETURN(stored->word_, end->StoreInto(section, nullptr));
     return absl::OkStatus();
   }
   static void Relocate(shm_internal::Section&, Connection* from, Connection* to) { to->word_ = from->word_; }
@@ -326,6 +332,14 @@ namespace ipc_internal {
 // An end leaves its message, in a section, and is this process's if that commits.
 template <class S, class R>
 struct MessageHandle<Connection<S, R>> {
+  static absl::Status Put(shm_internal::Section& section, Connection<S, R>* stored, const Connection<S, R>& value,
+                          const Carrier* carrier) {
+    ::new (static_cast<void*>(stored)) Connection<S, R>;
+    PipeEnd* const end = value.end_or_null();
+    if (end == nullptr) return value.word_ == 0 ? absl::OkStatus() : Connection<S, R>::NoEnd();
+    SHOAL_ASSIGN_OR_RETURN(stored->word_, end->StoreInto(section, carrier));
+    return absl::OkStatus();
+  }
   static absl::Status Take(shm_internal::Section& section, Connection<S, R>& stored, Connection<S, R>& out) {
     const uint64_t word = stored.word_;
     out = Connection<S, R>();

@@ -44,6 +44,7 @@ namespace shoal::ipc_internal {
 struct MessageCell {
   shm_internal::Cell* cell;
   std::span<std::byte> room;
+  const Carrier* carrier = nullptr;  // of a message that is being sent through a pipe
 };
 
 using SegmentRef = std::shared_ptr<shm_internal::Attachment>;
@@ -102,7 +103,7 @@ inline absl::Status PutBytes(const SegmentRef& segment, MessageCell at, std::spa
 
 template <class T>
 absl::Status PutEncoded(const SegmentRef& segment, MessageCell at, const T& value, uint64_t most) {
-  HandleWriter handles;
+  HandleWriter handles(at.carrier);
   CborWriter counter(&handles);
   EncodeItem(counter, value);
   const uint64_t bytes = counter.size();

@@ -22,13 +22,15 @@ namespace shoal::ipc_internal {
 
 // A cell as the two who use it see it.
 struct PipeCell {
-  sync_internal::FutexWord word;  // lap:30 waiters:1 full:1
+  sync_internal::FutexWord word;  // lap:29 ended:1 waiters:1 full:1
   uint32_t reserved;
   shm_internal::CellContent content;
 
   static constexpr uint32_t kFull = 1;
   static constexpr uint32_t kWaiters = 2;
-  static constexpr uint32_t Empty(uint64_t lap) { return static_cast<uint32_t>(lap) << 2; }
+  static constexpr uint32_t kEnded = 4;
+  static constexpr uint32_t kMarks = kWaiters | kEnded;
+  static constexpr uint32_t Empty(uint64_t lap) { return static_cast<uint32_t>(lap) << 3; }
   static constexpr uint32_t Full(uint64_t lap) { return Empty(lap) | kFull; }
 };
 static_assert(sizeof(PipeCell) == sizeof(shm_internal::Cell), "everybody finds what it owns");
@@ -63,14 +65,17 @@ struct PipeCore {
   uint32_t value_at[2];
   uint32_t inline_bytes[2];
   uint32_t spins;  // 1: who waits may look again and again for a moment, before going to sleep
-  uint32_t reserved[7];
+  uint32_t reserved;
+  std::atomic<uint64_t> carrier[2];   // of each end, while it is travelling: the end (StoredEnd) that will receive it; 0: not known
+  std::atomic<uint64_t> position[2];  // of its message there
+  uint64_t more_reserved[7];
   PipeDirection direction[2];
 
   // Makes one, both ends in the care of `maker` (EndState::kHandedOver). ResourceExhausted.
   static absl::Status Construct(PipeCore* where, shm_internal::Section& section, const PipeShape& shape,
                                 shm_internal::ParticipantId maker);
 };
-static_assert(sizeof(PipeCore) == 640 && offsetof(PipeCore, direction) == 128, "part of the shared layout");
+static_assert(sizeof(PipeCore) == 704 && offsetof(PipeCore, direction) == 192, "part of the shared layout");
 
 // The shared object. A: what end 0 sends; B: what end 1 sends.
 template <class A, class B>

@@ -6,7 +6,7 @@
 //    owned, P lives     P sends and receives here                            P → closed, handed over, travelling
 //    owned, P is dead   died: for ever; the peer drains, then Unavailable    nobody
 //    handed over, P     P answers for it until somebody takes it             whoever it is for → owned; P → owned, closed
-//    travelling         it lies in a message                                 who takes the message → owned; who destroys it → closed
+//    travelling, P      it lies in a message of P's                          who takes the message → owned; who destroys it → closed
 //    closed             for ever; the peer drains, then Cancelled            nobody
 //
 //  A direction has one end that sends and one that receives. Position p lies in cell p mod n, in lap p / n. Its word:
@@ -14,20 +14,22 @@
 //   cell              meaning                                    who may change it, to what
 //    empty, lap        position p is the sender's to fill         the sender → full, in one exchange: the message is sent
 //    full, lap         the message is the receiver's              the receiver → empty, next lap, in one exchange: the room is given back
-//    … + waiters       somebody sleeps on this word               a sleeper sets it; the exchange, and whoever closes, take it away
+//    … + waiters       somebody sleeps on this word               a sleeper sets it; the exchange takes it away
+//    … + ended         an end was closed while it was here        whoever closes sets it; the exchange takes it away
 //
 //  So there is nothing between "not sent" and "sent", nor between "there" and "taken"; what a dead end had half written in its cell
 //  nobody ever reads. `written` and `taken` are the ends' own notes of how far they are, for the thread that comes next.
 //
 //  A sleeper sleeps on its cell's word and on `deaths`. The exchange finds whether somebody sleeps there. Who closes an end stores that
-//  first, and then takes the waiters bits away from the cells at which anybody can sleep, and wakes; a sleeper sets the bit first, and
-//  then looks at the ends. One of the two sees the other.
+//  first, and then marks the cells at which anybody can sleep, and wakes. A sleeper sets its bit first, and then looks at the ends once
+//  more: if another thread of the closer's process was sending, the closer may have marked the cell before that at which it sleeps. The mark stays: to take the waiters bit away instead would let a second sleeper at that cell put it back, and a
+//  third, who had looked before, sleep for ever (the model found that).
 //
 //  EDGE pipe.publish: the exchange to full, release → the look of the receiver, acquire. Publishes the message.
 //  EDGE pipe.room: the exchange to empty, release → the look of the sender, acquire. What was read in the cell is over.
 //  EDGE pipe.end: a change of an end's word, release → a look at it, acquire. Publishes the positions to the next owner; and to the peer
 //       what was sent before the end closed.
-//  EDGE pipe.closing: end := closed, then the bit is taken away; the bit is set, then the end is looked at. All seq_cst: a Dekker pair.
+//  EDGE pipe.closing: end := closed, then the cell is marked; the bit is set, then the end is looked at. All seq_cst: a Dekker pair.
 //  EDGE pipe.turn: `busy` given up, release → claimed, acquire: threads of one process take turns.
 //  EDGE pipe.lent: what was read in place is over, release → the end is handed over, acquire.
 //  EDGE pipe.relay: the relay is made, release → a receiver finds it, acquire.
@@ -40,7 +42,10 @@
 //   after it, before its wake                       the room, and the end that died
 //   asleep                                          one waiters bit too many
 //   closing, before the word is stored              the end died
-//   after it, before the bits are taken away        closed; `deaths` makes everybody look
+//   after it, before the cells are marked           closed; `deaths` makes everybody look
+//   sending an end: before the section commits     the end owned by a dead one
+//     after it, before the message is sent         who waits at the other end follows it and finds that it was not sent: lost
+//     after that                                   the message; if who should receive it dies or closes, the same finds that
 //   taking an end over                              the end as it was before, in another's care or in its message, or died
 //
 //  A process that dies takes its end with it, so no turn of a dead thread is ever in the way: `busy` lies in the process.
@@ -54,10 +59,12 @@
 #include <new>
 
 #include "absl/strings/str_cat.h"
+#include "shoal/ipc/payload.h"
 #include "shoal/shm/dispose.h"
 #include "shoal/shm/holds.h"
 #include "shoal/shm/membership.h"
 #include "shoal/shm/object.h"
+#include "shoal/shm/thread_slot.h"
 #include "shoal/shm/type_table.h"
 #include "shoal/sync/status.h"
 
@@ -211,7 +218,7 @@ uint64_t PipeEnd::name() const {
   return StoredEnd::Of(attachment_->OffsetOf(core_) - sizeof(shm_internal::ObjectHeader), side_);
 }
 
-absl::Status PipeEnd::HandOver(EndState to, shm_internal::Section* section) {
+absl::Status PipeEnd::HandOver(EndState to, shm_internal::Section* section, const Carrier* carrier) {
   if (Inherited()) return CannotSend();
   // Both turns, so that nobody is in a call. pipe.turn (acquire), both
   if (out_.busy.exchange(1, std::memory_order_acquire) != 0) return SomebodySends();
@@ -225,6 +232,9 @@ absl::Status PipeEnd::HandOver(EndState to, shm_internal::Section* section) {
   }
   if (status.ok() && section != nullptr) status = section->Save(&OwnEnd(), sizeof(uint64_t));
   if (status.ok()) {
+    // relaxed, both: ordered by the end's word; what they were when it was not travelling, nobody asks
+    core_->carrier[side_].store(carrier == nullptr ? 0 : carrier->end, std::memory_order_relaxed);
+    core_->position[side_].store(carrier == nullptr ? 0 : carrier->position, std::memory_order_relaxed);
     uint64_t seen = own_word_;
     // pipe.end (release); on failure relaxed: it is closed
     if (!OwnEnd().compare_exchange_strong(seen, EndWord::With(own_word_, to), std::memory_order_release, std::memory_order_relaxed)) {
@@ -233,15 +243,15 @@ absl::Status PipeEnd::HandOver(EndState to, shm_internal::Section* section) {
   }
   AbandonSend();
   in_.busy.store(0, std::memory_order_release);  // pipe.turn (release)
-  if (status.ok()) WakeWhoSleeps();              // those of this process
+  if (status.ok()) WakeWhoSleeps(0);             // those of this process
   return status;
 }
 
-absl::StatusOr<uint64_t> PipeEnd::StoreInto(shm_internal::Section& section) {
+absl::StatusOr<uint64_t> PipeEnd::StoreInto(shm_internal::Section& section, const Carrier* carrier) {
   if (!attachment_->SameSegment(section.attachment())) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition, "an end of a pipe travels only through a connection or queue of its segment");
   }
-  SHOAL_RETURN_IF_ERROR(HandOver(EndState::kTravelling, &section));
+  SHOAL_RETURN_IF_ERROR(HandOver(EndState::kTravelling, &section, carrier));
   const uint64_t word = name();
   SHOAL_RETURN_IF_ERROR(section.Retain(StoredEnd::Offset(word), &shm_internal::DestroyDoomedAfter));
   return word;
@@ -261,10 +271,36 @@ void PipeEnd::Close() {
                                         std::memory_order_relaxed)) {
     return;
   }
-  WakeWhoSleeps();
+  WakeWhoSleeps(PipeCell::kEnded);
+  DropWhatWasNotReceived();
 }
 
-void PipeEnd::WakeWhoSleeps() {
+// What lies in messages that nobody will receive: handles count no more, and ends are closed. A message that comes later stays until the
+// pipe goes; its sender finds that we are closed (TellIfNobodyReceives).
+void PipeEnd::DropWhatWasNotReceived() {
+  // pipe.turn (acquire)
+  if (in_.cells == nullptr || in_.busy.exchange(1, std::memory_order_acquire) != 0) return;
+  for (uint64_t i = 0; i <= in_.mask && MessageIsThere(); ++i) {
+    const uint64_t position = in_.Position();
+    // What cannot be given up for lack of memory stays until the pipe goes. The cell stays full, as nobody is to fill it again.
+    DropMessage(attachment_, reinterpret_cast<shm_internal::Cell&>(in_.CellAt(position))).IgnoreError();
+    in_.position->store(position + 1, std::memory_order_relaxed);  // relaxed: this end's own
+  }
+  in_.busy.store(0, std::memory_order_release);  // pipe.turn (release)
+}
+
+Carrier PipeEnd::CarrierOfNext() const {
+  const uint64_t offset = StoredEnd::Offset(name());
+  return {.end = StoredEnd::Of(offset, 1 - side_), .position = out_.Position()};
+}
+
+void PipeEnd::TellIfNobodyReceives() {
+  if (!CheckSend(PeerEnd().load(std::memory_order_seq_cst)).ok()) {  // pipe.closing (seq_cst)
+    shm_internal::TellOfDeath(attachment_->header());
+  }
+}
+
+void PipeEnd::WakeWhoSleeps(uint32_t mark) {
   for (const Lane* const lane : {&out_, &in_}) {
     if (lane->cells == nullptr) continue;
     // All who can sleep in this direction sleep at our own position: we, and the other, if it has caught up with us. If it has moved on
@@ -273,7 +309,7 @@ void PipeEnd::WakeWhoSleeps() {
     const bool lent = lane == &in_ && lent_.load(std::memory_order_acquire) != 0;  // pipe.lent (acquire)
     for (uint64_t i = 0; i <= (lent ? lane->mask : 0); ++i) {
       PipeCell& cell = lane->CellAt(position + i);
-      cell.word.fetch_and(~PipeCell::kWaiters, std::memory_order_seq_cst);  // pipe.closing (seq_cst)
+      cell.word.fetch_or(mark, std::memory_order_seq_cst);  // pipe.closing (seq_cst)
       sync_internal::WakeAll(cell.word);
     }
   }
@@ -309,13 +345,55 @@ absl::Status PipeEnd::CheckSend(uint64_t peer) const {
       return MakeStatus(absl::StatusCode::kUnavailable,
                         absl::StrCat("the other end died with ", Describe(*attachment_, EndWord::Who(peer))));
     case EndState::kTravelling:
-      return absl::OkStatus();
+      return CheckTravelling(*core_, 1 - side_, peer, 0);
     case EndState::kClosed:
       return MakeStatus(absl::StatusCode::kFailedPrecondition, "the other end is closed: nobody would receive it");
     case EndState::kNobody:
       break;
   }
   return MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over a pipe: an end of it is in no state there is");
+}
+
+// An end in a message may be lost with it: if the process died that was sending it, and had not sent it yet; or if the end that will
+// receive it is closed or has died. Whoever waits at its other end finds out by following it.
+absl::Status PipeEnd::CheckTravelling(const PipeCore& core, int side, uint64_t word, int depth) const {
+  constexpr int kDeepest = 16;
+  const uint64_t carrier = core.carrier[side].load(std::memory_order_relaxed);    // relaxed: ordered by the end's word
+  const uint64_t position = core.position[side].load(std::memory_order_relaxed);  // relaxed: as above
+  if (carrier == 0 || depth > kDeepest) return absl::OkStatus();
+  const shm_internal::ObjectHeader* const object = ObjectAtOrNull(*attachment_, StoredEnd::Offset(carrier));
+  if (object == nullptr || !attachment_->Contains(object + 1, sizeof(PipeCore))) return absl::OkStatus();  // about to be closed
+  const PipeCore& way = *reinterpret_cast<const PipeCore*>(object + 1);
+  const int receiver = StoredEnd::Side(carrier);
+  const uint64_t end = way.ends.end[receiver].load(std::memory_order_acquire);  // pipe.end (acquire)
+  const auto lost = [&](ParticipantId who) {
+    // If it has arrived meanwhile, nothing is lost.
+    if (core.ends.end[side].load(std::memory_order_acquire) != word) return absl::OkStatus();  // pipe.end (acquire)
+    return MakeStatus(absl::StatusCode::kUnavailable,
+                      absl::StrCat("the other end was lost on its way to somebody, with ", Describe(*attachment_, who)));
+  };
+  switch (EndWord::State(end)) {
+    case EndState::kClosed:
+      return lost(EndWord::Who(end));
+    case EndState::kOwned:
+    case EndState::kHandedOver:
+      if (shm_internal::IsDead(*attachment_, EndWord::Who(end))) return lost(EndWord::Who(end));
+      break;
+    case EndState::kTravelling:
+      SHOAL_RETURN_IF_ERROR(CheckTravelling(way, receiver, end, depth + 1));
+      break;
+    case EndState::kNobody:
+      return absl::OkStatus();
+  }
+  if (!shm_internal::IsDead(*attachment_, EndWord::Who(word))) return absl::OkStatus();
+  // Has it been sent?
+  const shm_internal::CellTable table = way.cells[1 - receiver];  // read once
+  const absl::StatusOr<std::span<std::byte>> cells = LocateCells(*attachment_, table);
+  if (!cells.ok() || !std::has_single_bit(table.count)) return absl::OkStatus();
+  const auto& cell = *reinterpret_cast<const PipeCell*>(cells->data() + (position & (table.count - 1)) * table.stride);
+  const uint32_t empty = PipeCell::Empty(position >> std::countr_zero(table.count));
+  const uint32_t now = cell.word.load(std::memory_order_acquire);  // pipe.publish (acquire)
+  return (now & ~PipeCell::kMarks) == empty ? lost(EndWord::Who(word)) : absl::OkStatus();
 }
 
 absl::Status PipeEnd::CheckReceive(uint64_t peer) const {
@@ -337,7 +415,7 @@ absl::Status PipeEnd::AwaitRoom(absl::Duration timeout) {
   const uint64_t lap = position >> lane.lap_shift;
   PipeCell& cell = lane.CellAt(position);
   // pipe.room (acquire)
-  const auto there_is_room = [&] { return (cell.word.load(std::memory_order_acquire) & ~PipeCell::kWaiters) == PipeCell::Empty(lap); };
+  const auto there_is_room = [&] { return (cell.word.load(std::memory_order_acquire) & ~PipeCell::kMarks) == PipeCell::Empty(lap); };
   absl::Status status;
   for (;;) {
     // participants.deaths (acquire): before the look at who lives, so that no death since is slept through
@@ -358,7 +436,7 @@ absl::Status PipeEnd::AwaitRoom(absl::Duration timeout) {
     if (!cell.word.compare_exchange_strong(word, word | PipeCell::kWaiters, std::memory_order_seq_cst,
                                            std::memory_order_relaxed) &&
         word != (PipeCell::Full(lap - 1) | PipeCell::kWaiters)) {
-      if ((word & ~PipeCell::kWaiters) == PipeCell::Empty(lap)) continue;
+      if ((word & ~PipeCell::kMarks) == PipeCell::Empty(lap) || (word & ~PipeCell::kMarks) == PipeCell::Full(lap - 1)) continue;
       status = MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over a pipe: a cell is in a lap it cannot be in");
       break;
     }
@@ -374,7 +452,7 @@ absl::Status PipeEnd::AwaitRoom(absl::Duration timeout) {
 bool PipeEnd::MessageIsThere() const {
   const uint64_t position = in_.Position();
   const uint32_t word = in_.CellAt(position).word.load(std::memory_order_acquire);  // pipe.publish (acquire)
-  return (word & ~PipeCell::kWaiters) == PipeCell::Full(position >> in_.lap_shift);
+  return (word & ~PipeCell::kMarks) == PipeCell::Full(position >> in_.lap_shift);
 }
 
 absl::Status PipeEnd::AwaitMessage(absl::Duration timeout) {
@@ -387,7 +465,7 @@ absl::Status PipeEnd::AwaitMessage(absl::Duration timeout) {
 bool PipeEnd::Scribbled() const {
   const uint64_t position = in_.Position();
   const uint32_t word = in_.CellAt(position).word.load(std::memory_order_acquire);  // pipe.publish (acquire)
-  if ((word & ~(PipeCell::kWaiters | PipeCell::kFull)) == PipeCell::Empty(position >> in_.lap_shift)) return false;
+  if ((word & ~(PipeCell::kMarks | PipeCell::kFull)) == PipeCell::Empty(position >> in_.lap_shift)) return false;
   return in_.Position() == position;  // otherwise it has been received meanwhile
 }
 

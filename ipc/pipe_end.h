@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "shoal/ipc/fd_relay.h"
+#include "shoal/ipc/message_handles.h"
 #include "shoal/ipc/pipe_core.h"
 #include "shoal/ipc/wait_hook.h"
 #include "shoal/shm/attachment.h"
@@ -85,7 +86,7 @@ class PipeEnd final {
     PipeCell& next = lane.CellAt(position);
     const uint32_t word = next.word.load(std::memory_order_acquire);  // pipe.room (acquire)
     if (__builtin_expect(
-            (word & ~PipeCell::kWaiters) != PipeCell::Empty(position >> lane.lap_shift) || !NothingChanged(lane), 0)) {
+            (word & ~PipeCell::kMarks) != PipeCell::Empty(position >> lane.lap_shift) || !NothingChanged(lane), 0)) {
       SHOAL_RETURN_IF_ERROR(AwaitRoom(timeout));
     }
     cell = &next;
@@ -101,6 +102,10 @@ class PipeEnd final {
     if (__builtin_expect((before & PipeCell::kWaiters) != 0, 0)) sync_internal::WakeAll(cell.word);
     AbandonSend();
   }
+  // Of the message that is being sent. REQUIRES: the turn to send.
+  Carrier CarrierOfNext() const;
+  // After ends were sent: if nobody will receive them, who waits at their other ends must look.
+  void TellIfNobodyReceives();
   void AbandonSend() { out_.busy.store(0, std::memory_order_release); }  // pipe.turn (release)
 
   // ---- receiving ------------------------------------------------------------------------------------------------------------
@@ -152,9 +157,9 @@ class PipeEnd final {
 
   // Makes the end one that another may take over, in `to`; the pipe is still held here, until Leave. In a section, or null, as above.
   // FailedPrecondition: it is in use, or closed.
-  absl::Status HandOver(shm_internal::EndState to, shm_internal::Section* section);
+  absl::Status HandOver(shm_internal::EndState to, shm_internal::Section* section, const Carrier* carrier = nullptr);
   // The end goes into a message, in a section of its segment: what is stored there. FailedPrecondition: as HandOver; another segment.
-  absl::StatusOr<uint64_t> StoreInto(shm_internal::Section& section);
+  absl::StatusOr<uint64_t> StoreInto(shm_internal::Section& section, const Carrier* carrier);
   // Takes it back, if nobody has taken it over. False: somebody has.
   bool TakeBack(shm_internal::EndState from);
   uint64_t name() const;  // StoredEnd
@@ -191,6 +196,7 @@ class PipeEnd final {
   absl::Status LookForMessage(sync_internal::Deadline deadline, bool claimed);
   absl::Status CheckSend(uint64_t peer) const;
   absl::Status CheckReceive(uint64_t peer) const;
+  absl::Status CheckTravelling(const PipeCore& core, int side, uint64_t word, int depth) const;
   absl::Status CannotSend() const;
   absl::Status CannotReceive() const;
   static absl::Status SomebodySends();
@@ -198,7 +204,8 @@ class PipeEnd final {
   bool MessageIsThere() const;
   bool Scribbled() const;
   bool Announce(sync_internal::FutexExpectation& sleep_on) const;
-  void WakeWhoSleeps();
+  void WakeWhoSleeps(uint32_t mark);
+  void DropWhatWasNotReceived();
 
   const std::shared_ptr<shm_internal::Attachment> attachment_;
   shm_internal::Handle handle_;
