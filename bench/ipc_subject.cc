@@ -1,5 +1,6 @@
 #include "shoal/bench/ipc_subject.h"
 
+#include "shoal/bench/ipc/connection_rows.h"
 #include "shoal/bench/ipc/queue_rows.h"
 #include "shoal/sync/status.h"
 
@@ -9,6 +10,7 @@ namespace {
 // One for each part of the package.
 constexpr absl::StatusOr<std::vector<Row>> (*kParts[])(const Settings&) = {
     QueueRows,
+    ConnectionRows,
 };
 
 }  // namespace
