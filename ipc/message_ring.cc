@@ -78,6 +78,9 @@ namespace {
 constexpr int kFewestPauses = 16;
 constexpr int kMostPauses = 64;
 
+// Whoever must begin again because others were first has seen them go on. So often in a row, the bytes make no sense.
+constexpr int kMostTries = 1'000'000;
+
 constexpr size_t kCellAlignment = 64;
 
 constexpr uint64_t RoundUp(uint64_t value, uint64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
@@ -252,7 +255,8 @@ RingPort::Look RingPort::LookForRoom(HeldCell& held) const {
   Tail tail = {.position = ring_->tail_.load(std::memory_order_acquire), .entry = 0};  // message_ring.hint (acquire)
   // relaxed: of this process; it never leads
   if (keeps() || tail.position - shape_.capacity >= known_taken_.load(std::memory_order_relaxed)) {
-    for (;;) {
+    for (int tries = kMostTries;; --tries) {
+      if (tries == 0) return Look::kDamaged;
       if (const Look look = FindTail(tail); look != Look::kFound) return look;
       if (keeps()) break;
       const Look full = IsFull(tail.position);
@@ -293,7 +297,8 @@ absl::StatusOr<HeldCell> RingPort::Claim(Deadline deadline) {
 // Puts what is in the cell, if there is room.
 RingPort::Look RingPort::TryPublish(HeldCell& held) const {
   Tail tail;
-  for (;;) {
+  for (int tries = kMostTries;; --tries) {
+    if (tries == 0) return Look::kDamaged;
     // relaxed: a guess
     PrefetchToWrite(&order_[ring_->tail_.load(std::memory_order_relaxed) & order_mask_]);
     if (const Look look = FindTail(tail); look != Look::kFound) return look;
@@ -719,11 +724,12 @@ bool RingPort::full() const {
     return true;
   }
   Tail tail;
-  for (;;) {
+  for (int tries = kMostTries; tries != 0; --tries) {
     if (FindTail(tail) != Look::kFound) return size() >= shape_.capacity;
     const Look full = IsFull(tail.position);
     if (full != Look::kEnd) return full == Look::kFound;
   }
+  return false;
 }
 
 bool RingPort::ReadyToTake() const {
