@@ -3,6 +3,11 @@
 
 // Everything that programs use. Plug-ins include "shoal/plugins/plugin.h".
 
+#include "shoal/ipc/joinable_queue.h"      // IWYU pragma: export
+#include "shoal/ipc/lifo_queue.h"          // IWYU pragma: export
+#include "shoal/ipc/priority_queue.h"      // IWYU pragma: export
+#include "shoal/ipc/queue.h"               // IWYU pragma: export
+#include "shoal/ipc/simple_queue.h"        // IWYU pragma: export
 #include "shoal/pool/pool.h"               // IWYU pragma: export
 #include "shoal/process/cpu_count.h"       // IWYU pragma: export
 #include "shoal/process/process.h"         // IWYU pragma: export

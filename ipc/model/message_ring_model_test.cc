@@ -70,7 +70,8 @@ const char* Name(Bug bug) {
 constexpr int kGetters = 0;
 constexpr int kPutters = 6;
 constexpr uint8_t kBit = 1;
-// The sequence wraps around here, so that there are not too many states: as far as no sleeper is overtaken by so many changes.
+// The sequence wraps around soon, so that there are not too many states; with more than three processes a sleeper could be overtaken by
+// so many changes, and be found asleep for no other reason.
 constexpr uint8_t kSequence = 0x06;
 constexpr uint8_t Moved(uint8_t word) { return static_cast<uint8_t>(((word + 2) & kSequence) | (word & kBit)); }
 
@@ -84,6 +85,7 @@ constexpr int kSwept = 7;
 constexpr int kTakenAt = 8;   // two bits for each position: how often its message was read to the end
 constexpr int kBroken = 9;    // something that must not be has been
 constexpr int kFilled = 10;   // by cell: whole
+constexpr int kPassed = 11;   // by position: a getter has taken it for taken
 
 enum CellState : uint8_t { kFree = 0, kClaimed = 1, kOffered = 2, kTaken = 3, kReturnedCell = 4, kClearing = 5 };
 constexpr uint8_t Of(CellState state, int owner, int position) {
@@ -260,6 +262,7 @@ struct RingMachine {
       case 22:
         step.Go(bug == Bug::kPutFirst ? 24 : 23, [&](State& next, Party& party) {
           Cell(next, party.other[3]) = Of(kOffered, self, party.other[5]);
+          if ((next.shared[kPassed] & 1 << party.other[5]) != 0) next.shared[kBroken] = 1;
         });
         break;
       case 23:
@@ -408,7 +411,13 @@ struct RingMachine {
       int cell = 0;
       if (Waits(state, position, cell)) return found(cell);
     }
-    step.Go(11);
+    step.Go(11, [&](State& next, Party&) {
+      // Where the order comes second, nothing is passed that is not over.
+      if (bug != Bug::kPutFirst) return;
+      for (int position = 0; position < kPositions; ++position) {
+        if (OrderOf(next, position) != 0) next.shared[kPassed] |= static_cast<uint8_t>(1 << position);
+      }
+    });
   }
 
   bool Bad(const State& state) const { return state.shared[kBroken] != 0; }
@@ -439,20 +448,22 @@ struct Cast {
   std::array<bool, kProcesses> puts = {};
   uint8_t rounds = 1;
   uint8_t deaths = 0;
+  uint8_t last_rounds = 0;  // of the last process, if others than of all
 };
 
 Result Explore(Bug bug, const Cast& cast) {
   const RingMachine machine{.bug = bug, .capacity = cast.capacity, .puts = cast.puts};
-  return Explorer(machine, kParties).Run(AllJoined(cast.processes, /*newcomer=*/-1, cast.rounds, cast.deaths));
+  State initial = AllJoined(cast.processes, /*newcomer=*/-1, cast.rounds, cast.deaths);
+  if (cast.last_rounds != 0) initial.party[cast.processes - 1].rounds = cast.last_rounds;
+  return Explorer(machine, kParties).Run(initial);
 }
 
 constexpr Cast kOneAndOne = {.capacity = 1, .processes = 2, .puts = {true, false}, .rounds = 2, .deaths = 1};
 constexpr Cast kOneAndOneDie = {.capacity = 1, .processes = 2, .puts = {true, false}, .deaths = 2};
 constexpr Cast kTwoPut = {.capacity = 1, .processes = 3, .puts = {true, true, false}};
+constexpr Cast kTwoPutOneTakesBoth = {.capacity = 1, .processes = 3, .puts = {true, true, false}, .last_rounds = 2};
 constexpr Cast kTwoTake = {.capacity = 2, .processes = 3, .puts = {true, false, false}};
-constexpr Cast kTwoPutAndOneDies = {.capacity = 1, .processes = 3, .puts = {true, true, false}, .deaths = 1};
 constexpr Cast kTwoTakeAndOneDies = {.capacity = 2, .processes = 3, .puts = {true, false, false}, .deaths = 1};
-constexpr Cast kTwoAndTwo = {.capacity = 2, .processes = 4, .puts = {true, true, false, false}};
 
 void ExpectSound(const char* what, const Result& result) {
   printf("%-60s %9ld states\n", what, result.states);
@@ -461,14 +472,11 @@ void ExpectSound(const char* what, const Result& result) {
   EXPECT_FALSE(result.bad) << what;
 }
 
-TEST(MessageRingModelTest, DISABLED_Try) {
-  ExpectSound("2 put, 2 take", Explore(Bug::kNone, kTwoAndTwo));
-}
-
 TEST(MessageRingModelTest, NothingIsLostOrTornAndNobodyHangs) {
   ExpectSound("1 puts and 1 takes twice, room for 1, 1 death", Explore(Bug::kNone, kOneAndOne));
   ExpectSound("1 puts, 1 takes, 2 deaths", Explore(Bug::kNone, kOneAndOneDie));
   ExpectSound("2 put, 1 takes, room for 1", Explore(Bug::kNone, kTwoPut));
+  ExpectSound("2 put, 1 takes twice, room for 1", Explore(Bug::kNone, kTwoPutOneTakesBoth));
   ExpectSound("1 puts, 2 take", Explore(Bug::kNone, kTwoTake));
   ExpectSound("1 puts, 2 take, 1 death", Explore(Bug::kNone, kTwoTakeAndOneDies));
 }
@@ -477,7 +485,7 @@ TEST(MessageRingModelTest, SeededBugsAreFound) {
   for (int i = 1; i <= static_cast<int>(Bug::kBitForgottenAtWake); ++i) {
     const Bug bug = static_cast<Bug>(i);
     Result result;
-    for (const Cast& cast : {kOneAndOne, kOneAndOneDie, kTwoPut, kTwoTake, kTwoTakeAndOneDies, kTwoAndTwo, kTwoPutAndOneDies}) {
+    for (const Cast& cast : {kOneAndOneDie, kTwoTake, kOneAndOne, kTwoPut, kTwoPutOneTakesBoth, kTwoTakeAndOneDies}) {
       result = Explore(bug, cast);
       if (result.found()) break;
     }
