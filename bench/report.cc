@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "shoal/bench/ipc_subject.h"
 #include "shoal/bench/measure.h"
 #include "shoal/bench/pool_subject.h"
 #include "shoal/bench/shm_subject.h"
@@ -31,6 +32,7 @@ struct Subject {
 constexpr Subject kSubjects[] = {
     {.name = "sync", .what = "locks and other primitives, between processes", .measure = MeasureSync},
     {.name = "shm", .what = "memory that processes share: heap, sections, containers", .measure = MeasureShm},
+    {.name = "ipc", .what = "values between processes: queues", .measure = MeasureIpc},
     {.name = "pool", .what = "tasks and their results, by worker processes", .measure = MeasurePool},
 };
 constexpr std::string_view kAll = "all";

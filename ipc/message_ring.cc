@@ -72,9 +72,11 @@ using sync_internal::MakeStatus;
 
 namespace {
 
-// A look at the ring costs some nanoseconds, a sleep and a wake several thousand: whoever finds nothing looks this often before it
-// sleeps, as long as a sleep and a wake take.
-constexpr int kLooksBeforeSleep = 200;
+// A look at the ring costs some nanoseconds, a sleep and a wake several thousand: whoever finds nothing looks again for about as long
+// before it sleeps. The pauses between the looks double, for each look takes a line from those who are about to write to it; after
+// some, there are several messages to be found at once. (A pause takes 40 ns on the machine where this was measured.)
+constexpr int kFewestPauses = 16;
+constexpr int kMostPauses = 64;
 
 constexpr size_t kCellAlignment = 64;
 
@@ -93,6 +95,9 @@ constexpr uint64_t OrderBytesFor(uint32_t capacity) {
   return RoundUp((uint64_t{1} << Log2OrderFor(capacity)) * sizeof(uint64_t), kCellAlignment);
 }
 
+// Gets a line for writing in one go, where a load would get it for reading first.
+void PrefetchToWrite(const void* address) { asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(address))); }
+
 absl::Status Scribbled() {
   return MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over a queue: its order makes no sense");
 }
@@ -100,14 +105,6 @@ absl::Status TimedOut() {
   // Made once, so that a timeout allocates nothing.
   static const absl::Status* const status =
       new absl::Status(MakeStatus(absl::StatusCode::kDeadlineExceeded, "the queue had nothing for this call in time"));
-  return *status;
-}
-absl::Status PutIntoClosed() {
-  return MakeStatus(absl::StatusCode::kFailedPrecondition, "this queue has been closed: nothing is put any more");
-}
-absl::Status Drained() {
-  static const absl::Status* const status =
-      new absl::Status(MakeStatus(absl::StatusCode::kCancelled, "this queue has been closed, and all was taken"));
   return *status;
 }
 
@@ -186,12 +183,12 @@ RingPort::Look RingPort::AwaitSlowly(Audience& audience, Deadline deadline, TryO
     const uint32_t seen_deaths = deaths_word.load(std::memory_order_acquire);
     TakeBackFromTheDead(seen_deaths);
     if (!slept) {
-      for (int i = last_look ? kLooksBeforeSleep : 0;; ++i) {
+      for (int pauses = kFewestPauses;; pauses *= 2) {
         if (const Look look = try_once(); look != Look::kNothing) return look;
-        if (i >= kLooksBeforeSleep) break;
-        __builtin_ia32_pause();
+        if (last_look) return Look::kNothing;
+        if (pauses > kMostPauses) break;
+        for (int i = 0; i < pauses; ++i) __builtin_ia32_pause();
       }
-      if (last_look) return Look::kNothing;
     }
     const uint32_t seen = audience.Announce();
     if (const Look look = try_once(); look != Look::kNothing) {
@@ -230,6 +227,13 @@ RingPort::Look RingPort::FindTail(Tail& tail) const {
 RingPort::Look RingPort::IsFull(uint64_t position) const {
   const uint64_t before = position - shape_.capacity;
   if (LapOf(before) == 0) return Look::kNothing;  // there was never anything
+  // What is known to have been taken needs no look at lines that others write to. relaxed: of this process; it never leads
+  if (before < known_taken_.load(std::memory_order_relaxed)) return Look::kNothing;
+  const uint64_t head = ring_->head_.load(std::memory_order_acquire);  // message_ring.hint (acquire)
+  if (before < head && head <= position) {
+    known_taken_.store(head, std::memory_order_relaxed);  // relaxed: as above
+    return Look::kNothing;
+  }
   // message_ring.put (acquire); seq_cst: see EDGE audience.brought
   const uint64_t entry = order_[before & order_mask_].load(std::memory_order_seq_cst);
   if (OrderEntry::Lap(entry) > LapOf(before)) return Look::kEnd;
@@ -244,14 +248,18 @@ RingPort::Look RingPort::IsFull(uint64_t position) const {
 
 // Claims a cell, if there is room for a message.
 RingPort::Look RingPort::LookForRoom(HeldCell& held) const {
-  Tail tail;
-  for (;;) {
-    if (const Look look = FindTail(tail); look != Look::kFound) return look;
-    if (keeps()) break;
-    const Look full = IsFull(tail.position);
-    if (full == Look::kNothing) break;
-    if (full == Look::kFound) return Look::kNothing;
-    if (full == Look::kDamaged) return full;
+  // Where it will be put matters when it is put. Until then it is enough to know that there may be room, mostly from the hints alone.
+  Tail tail = {.position = ring_->tail_.load(std::memory_order_acquire), .entry = 0};  // message_ring.hint (acquire)
+  // relaxed: of this process; it never leads
+  if (keeps() || tail.position - shape_.capacity >= known_taken_.load(std::memory_order_relaxed)) {
+    for (;;) {
+      if (const Look look = FindTail(tail); look != Look::kFound) return look;
+      if (keeps()) break;
+      const Look full = IsFull(tail.position);
+      if (full == Look::kNothing) break;
+      if (full == Look::kFound) return Look::kNothing;
+      if (full == Look::kDamaged) return full;
+    }
   }
   const uint64_t claimed = CellWord::Of(CellState::kClaimed, self_, 0);
   uint32_t cell = static_cast<uint32_t>(tail.position) % count_;
@@ -261,6 +269,10 @@ RingPort::Look RingPort::LookForRoom(HeldCell& held) const {
     // message_ring.cell (acquire); on failure relaxed: it is another's
     if (free == 0 && word.compare_exchange_strong(free, claimed, std::memory_order_acquire, std::memory_order_relaxed)) {
       held = {.cell = cell, .word = claimed};
+      // The one after the next, most likely: its lines come while this one is written.
+      const MessageCell next = At(cell + 2 < count_ ? cell + 2 : 0);
+      PrefetchToWrite(next.cell);
+      PrefetchToWrite(reinterpret_cast<std::byte*>(next.cell) + kCellAlignment);
       return Look::kFound;
     }
   }
@@ -275,13 +287,15 @@ absl::StatusOr<HeldCell> RingPort::Claim(Deadline deadline) {
   }
   if (__builtin_expect(look == Look::kFound, 1)) return held;
   if (look == Look::kNothing) return TimedOut();
-  return look == Look::kEnd ? PutIntoClosed() : Scribbled();
+  return look == Look::kEnd ? PutIntoClosedQueue() : Scribbled();
 }
 
 // Puts what is in the cell, if there is room.
 RingPort::Look RingPort::TryPublish(HeldCell& held) const {
   Tail tail;
   for (;;) {
+    // relaxed: a guess
+    PrefetchToWrite(&order_[ring_->tail_.load(std::memory_order_relaxed) & order_mask_]);
     if (const Look look = FindTail(tail); look != Look::kFound) return look;
     if (!keeps()) {
       const Look full = IsFull(tail.position);
@@ -312,7 +326,7 @@ absl::Status RingPort::PublishQuietly(HeldCell& held, Deadline deadline) {
   }
   if (__builtin_expect(look == Look::kFound, 1)) return absl::OkStatus();
   if (look == Look::kNothing) return TimedOut();
-  return look == Look::kEnd ? PutIntoClosed() : Scribbled();
+  return look == Look::kEnd ? PutIntoClosedQueue() : Scribbled();
 }
 
 absl::Status RingPort::Publish(HeldCell& held, Deadline deadline) {
@@ -360,6 +374,15 @@ void RingPort::Abandon(HeldCell& held) {
 
 // ---- taking -----------------------------------------------------------------------------------------------------------------------
 
+// The cell of a message behind, if that is there already: its lines come while this one is read.
+void RingPort::PrefetchNext(uint64_t position) const {
+  const uint64_t entry = order_[position & order_mask_].load(std::memory_order_relaxed);  // relaxed: a guess
+  const uint32_t cell = OrderEntry::CellOf(entry);
+  if (OrderEntry::Lap(entry) != LapOf(position) || cell >= count_) return;
+  PrefetchToWrite(At(cell).cell);
+  PrefetchToWrite(reinterpret_cast<std::byte*>(At(cell).cell) + kCellAlignment);
+}
+
 // `take` false: only looks.
 RingPort::Look RingPort::LookForMessage(HeldCell& held, bool take) const {
   // message_ring.returned (acquire); seq_cst: see EDGE audience.brought
@@ -380,6 +403,10 @@ RingPort::Look RingPort::LookForMessage(HeldCell& held, bool take) const {
     const uint32_t cell = OrderEntry::CellOf(entry);
     if (cell == OrderEntry::kClosed) return EndOrNothing();
     if (cell >= count_) return Look::kDamaged;
+    if (take) {
+      PrefetchToWrite(At(cell).cell);
+      __builtin_prefetch(reinterpret_cast<std::byte*>(At(cell).cell) + kCellAlignment);
+    }
     uint64_t word = WordOf(cell).load(std::memory_order_acquire);  // message_ring.cell (acquire)
     while (CellWord::State(word) == CellState::kOffered &&
            CellWord::Position(word) == (position & CellWord::kPositionMask)) {
@@ -392,6 +419,7 @@ RingPort::Look RingPort::LookForMessage(HeldCell& held, bool take) const {
           ring_->head_.store(position + 1, std::memory_order_release);
         }
         held = {.cell = cell, .word = taken};
+        PrefetchNext(position + 2);
         return Look::kFound;
       }
     }
@@ -461,7 +489,7 @@ absl::StatusOr<HeldCell> RingPort::Take(Deadline deadline) {
     return held;
   }
   if (look == Look::kNothing) return TimedOut();
-  return look == Look::kEnd ? Drained() : Scribbled();
+  return look == Look::kEnd ? QueueIsDrained() : Scribbled();
 }
 
 void RingPort::FinishAsOwed(HeldCell& held) {
@@ -719,6 +747,17 @@ absl::StatusOr<RingPort*> OpenPort(shm_internal::Hold& hold, uint32_t room_at) {
 absl::Status NamesNoQueue() {
   return MakeStatus(absl::StatusCode::kFailedPrecondition,
                     "this handle names no queue: it is empty, was inherited by fork, or lies in shared memory (copy it first)");
+}
+absl::Status PutIntoClosedQueue() {
+  return MakeStatus(absl::StatusCode::kFailedPrecondition, "this queue has been closed: nothing is put any more");
+}
+absl::Status QueueIsDrained() {
+  static const absl::Status* const status =
+      new absl::Status(MakeStatus(absl::StatusCode::kCancelled, "this queue has been closed, and all was taken"));
+  return *status;
+}
+absl::Status OnlyQueuesAcknowledge() {
+  return MakeStatus(absl::StatusCode::kInvalidArgument, "only a Queue and its likes keep what was taken until it is done");
 }
 absl::Status NoSuchCapacity(uint64_t capacity) {
   return MakeStatus(absl::StatusCode::kInvalidArgument,

@@ -209,6 +209,7 @@ class RingPort final : public shm_internal::HoldCompanion {
   Look LookForRoom(HeldCell& held) const;
   Look TryPublish(HeldCell& held) const;
   Look LookForMessage(HeldCell& held, bool take) const;
+  void PrefetchNext(uint64_t position) const;
   Look TakeReturned(HeldCell& held, bool take) const;
   Look EndOrNothing() const;
   bool IsPublished(uint32_t cell, uint64_t word) const;
@@ -235,6 +236,7 @@ class RingPort final : public shm_internal::HoldCompanion {
   int log2_order_ = 0;
   uint64_t order_mask_ = 0;
   shm_internal::ParticipantId self_ = 0;
+  mutable std::atomic<uint64_t> known_taken_{0};  // every position before it has been taken
 
   std::mutex mutex_;
   std::deque<Owed> owed_;
@@ -243,8 +245,11 @@ class RingPort final : public shm_internal::HoldCompanion {
 // The ring of an object that this process holds, made if need be. DataLoss.
 absl::StatusOr<RingPort*> OpenPort(shm_internal::Hold& hold, uint32_t room_at);
 
-// What callers are told. FailedPrecondition; InvalidArgument, all others.
+// What callers are told. FailedPrecondition, twice; Cancelled; InvalidArgument, all others.
 absl::Status NamesNoQueue();
+absl::Status PutIntoClosedQueue();
+absl::Status QueueIsDrained();
+absl::Status OnlyQueuesAcknowledge();
 absl::Status NoSuchCapacity(uint64_t capacity);
 absl::Status TooMuchInline(uint64_t bytes);
 absl::Status CannotDeliverTwice();

@@ -148,6 +148,13 @@ absl::Status Decode(std::span<const std::byte> bytes, HandleReader* handles, std
   if constexpr (FormOf<T>() == MessageForm::kBytes) {
     if (bytes.size() < sizeof(T)) return DamagedMessage();
     // A copy first: nobody changes what has been looked at.
+    if constexpr (sizeof(T) > 256 && std::is_trivially_copyable_v<T>) {  // no bool itself: it is not loaded as one
+      if (reinterpret_cast<uintptr_t>(bytes.data()) % alignof(T) != 0) return DamagedMessage();
+      out.emplace(*reinterpret_cast<const T*>(bytes.data()));
+      if (HasValidBools<T>(reinterpret_cast<const std::byte*>(std::addressof(*out)))) return absl::OkStatus();
+      out.reset();
+      return DamagedMessage();
+    }
     alignas(T) std::byte copy[sizeof(T)];
     std::memcpy(copy, bytes.data(), sizeof(T));
     if (!HasValidBools<T>(copy)) return DamagedMessage();

@@ -44,8 +44,8 @@ namespace shoal {
 // Thread safety:   every call may run concurrently with every other. A handle itself is like a std::shared_ptr.
 // Process safety:  lies in a Segment. In a child made by fork the parent's handles are dead: every call is FailedPrecondition.
 // Crash safety:    a process that dies loses at most what it had not yet put, or had already taken; everybody else goes on at once. What
-//                  it had taken and not read to the end, or with `acknowledge` not done, is delivered again, before what is newer, the
-//                  oldest first; Received::redelivered() says so. A process that is stopped hides nothing that others have put; up to
+//                  it had taken and not read to the end, or with `acknowledge` not done, is delivered again as soon as its death has
+//                  been noticed (by a keeper, or Segment::Reap), before what is newer, the oldest first; Received::redelivered() says so. A process that is stopped hides nothing that others have put; up to
 //                  32 may be stopped in a call or hold messages in place without taking room (with `acknowledge`, each takes a place).
 // Blocking:        Put sleeps while the queue is full, Get while it is empty; they look for some microseconds first. They are woken by
 //                  who takes or puts, by Close, or when a process dies. Not fair.

@@ -9,6 +9,7 @@
 #include "shoal/tests/kill/plugin_operations.h"
 #include "shoal/tests/kill/object_operations.h"
 #include "shoal/tests/kill/map_operations.h"
+#include "shoal/tests/kill/queue_operations.h"
 #include "shoal/tests/kill/section_operations.h"
 #include "shoal/tests/kill/sync_operations.h"
 
@@ -27,6 +28,7 @@ constexpr OperationGroup kGroups[] = {
     {"holding", HoldingOperations, HoldingOperationsThatTear},
     {"map", MapOperations, MapOperationsThatTear},
     {"connection", ConnectionOperations, ConnectionOperationsThatHang},
+    {"queue", QueueOperations, QueueOperationsThatLose},
 };
 
 }  // namespace

@@ -1,0 +1,216 @@
+#ifndef SHOAL_IPC_LOCKED_QUEUE_H_
+#define SHOAL_IPC_LOCKED_QUEUE_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "shoal/ipc/message_type.h"
+#include "shoal/ipc/payload.h"
+#include "shoal/ipc/queue_handle.h"
+#include "shoal/ipc/wire_type.h"
+#include "shoal/shm/mutex.h"
+#include "shoal/shm/segment.h"
+#include "shoal/shm/shareable.h"
+#include "shoal/shm/shareable_sync.h"
+#include "shoal/shm/shared.h"
+#include "shoal/shm/stored.h"
+#include "shoal/shm/string.h"
+#include "shoal/sync/condition.h"
+#include "shoal/sync/deadline.h"
+#include "shoal/sync/status.h"
+
+// What LifoQueue and PriorityQueue have in common: the items lie in what a Mutex guards, and two conditions tell of changes. So an
+// operation happens whole or not at all, whoever dies in it, and no notification is lost (sync/condition.h).
+
+namespace shoal::ipc_internal {
+
+// What an item lies there as: a plain value as itself, anything else as its bytes.
+template <class T>
+using Kept = std::conditional_t<SharedValue<T>, T, String>;
+
+template <class T>
+absl::StatusOr<std::string> BytesToKeep(const T& value) {
+  std::string bytes;
+  if constexpr (FormOf<T>() == MessageForm::kBulk) {
+    const std::span<const std::byte> all = BulkBytes(value);
+    bytes.assign(reinterpret_cast<const char*>(all.data()), all.size());
+  } else {
+    CborWriter writer(bytes);
+    EncodeItem(writer, value);
+  }
+  return bytes;
+}
+template <class T>
+absl::StatusOr<T> FromKept(std::string_view kept) {
+  std::optional<T> value;
+  // Numbers are read where they are aligned.
+  const std::string copy(kept);
+  SHOAL_RETURN_IF_ERROR(Decode(std::as_bytes(std::span(copy.data(), copy.size())), nullptr, value));
+  return *std::move(value);
+}
+
+// What the Mutex guards. `Items`: a plain struct of containers.
+template <class Items>
+struct LockedState {
+  uint64_t capacity = 0;
+  uint64_t most_bytes = 0;
+  uint64_t next = 0;  // number of the next item
+  uint64_t closed = 0;
+  Items items;
+};
+
+// The object in the segment. `Policy`: Items; static Put(state, value), Take(state) -> StatusOr<T>, Size(items).
+template <class T, class Policy>
+class LockedObject {
+ public:
+  using State = LockedState<typename Policy::Items>;
+
+  LockedObject(uint64_t capacity, uint64_t most_bytes) : state_(capacity, most_bytes) {}
+
+  absl::StatusOr<MutexGuard<State>> Lock(sync_internal::Deadline deadline) {
+    // Who only looks waits for whoever is inside, too; but not for ever: that may have been stopped.
+    constexpr absl::Duration kPatience = absl::Seconds(1);
+    return state_.Lock(deadline.infinite() ? absl::InfiniteDuration() : std::max(kPatience, deadline.Remaining()));
+  }
+  Condition& filled() { return filled_; }
+  Condition& freed() { return freed_; }
+
+ private:
+  Mutex<State> state_;  // first: shm/dispose.cc finds it there
+  Condition filled_;
+  Condition freed_;
+};
+
+template <class T, class Policy, class Object>
+class LockedHandle {
+  static_assert(CheckMessage<T>());
+  static_assert(SharedValue<T> || !ContainsHandle<T>(), "handles travel in a Queue, a SimpleQueue or a JoinableQueue");
+  using Deadline = sync_internal::Deadline;
+
+ public:
+  using value_type = T;
+
+  LockedHandle() = default;
+  explicit LockedHandle(Shared<Object> object) : object_(std::move(object)) {}
+
+  // Errors, all: FailedPrecondition: the handle names no queue, or this thread has a section open; DataLoss; ResourceExhausted: the
+  // segment is full, the message too large, or too many threads use the segment.
+  // Put: DeadlineExceeded; FailedPrecondition: closed. Nothing was put.
+  [[nodiscard]] absl::Status Put(const T& value, absl::Duration timeout = absl::InfiniteDuration()) {
+    return PutUntil(value, Deadline::After(timeout));
+  }
+  [[nodiscard]] bool TryPut(const T& value) { return PutUntil(value, Deadline::Passed()).ok(); }
+  // DeadlineExceeded; Cancelled: closed, and nothing is left.
+  [[nodiscard]] absl::StatusOr<T> Get(absl::Duration timeout = absl::InfiniteDuration()) {
+    return GetUntil(Deadline::After(timeout));
+  }
+  [[nodiscard]] std::optional<T> TryGet() {
+    auto value = GetUntil(Deadline::Passed());
+    if (!value.ok()) return std::nullopt;
+    return *std::move(value);
+  }
+
+  size_t size() const { return Look([](const auto& state) { return Policy::Size(state.items); }); }
+  bool empty() const { return size() == 0; }
+  bool full() const {
+    return Look([](const auto& state) { return size_t{Policy::Size(state.items) >= state.capacity}; }) != 0;
+  }
+
+  // From now on nothing is put; what has been put can be taken.
+  void Close() {
+    Object* const object = object_.get();
+    if (object == nullptr) return;
+    auto guard = object->Lock(Deadline::Infinite());
+    if (!guard.ok()) return;
+    (*guard)->closed = 1;
+    object->filled().NotifyAll(*guard).IgnoreError();
+    object->freed().NotifyAll(*guard).IgnoreError();
+  }
+
+  [[nodiscard]] absl::Status PublishAs(std::string_view key) const { return PublishQueue(key, object_); }
+  const Shared<Object>& shared() const { return object_; }
+  [[nodiscard]] absl::Status Assign(const LockedHandle& other) { return object_.Assign(other.object_); }
+  explicit operator bool() const { return static_cast<bool>(object_); }
+
+ protected:
+  static absl::StatusOr<Shared<Object>> Make(const QueueOptions& options) {
+    if (options.capacity == 0) return NoSuchCapacity(options.capacity);
+    if (options.acknowledge) return OnlyQueuesAcknowledge();
+    const Segment& segment = options.segment == nullptr ? Segment::Default() : *options.segment;
+    return segment.template New<Object>(uint64_t{options.capacity}, options.max_message_bytes);
+  }
+
+  // For StoredAccess.
+  static absl::Status Construct(shm_internal::Section& section, LockedHandle* where) {
+    return shm_internal::StoredAccess::Construct(section, &where->object_);
+  }
+  static absl::Status Construct(shm_internal::Section& section, LockedHandle* where, const LockedHandle& other) {
+    return shm_internal::StoredAccess::Construct(section, &where->object_, other.object_);
+  }
+  static void Relocate(shm_internal::Section& section, LockedHandle* from, LockedHandle* to) {
+    shm_internal::StoredAccess::Relocate(section, &from->object_, &to->object_);
+  }
+  static absl::Status Dispose(shm_internal::Disposal& disposal, LockedHandle& object) {
+    return shm_internal::StoredAccess::Dispose(disposal, object.object_);
+  }
+
+ private:
+  absl::Status PutUntil(const T& value, Deadline deadline) {
+    Object* const object = object_.get();
+    if (object == nullptr) return NamesNoQueue();
+    SHOAL_ASSIGN_OR_RETURN(auto guard, object->Lock(deadline));
+    const auto may_go_on = [&] { return guard->closed != 0 || Policy::Size(guard->items) < guard->capacity; };
+    SHOAL_RETURN_IF_ERROR(object->freed().Wait(guard, may_go_on, Left(deadline)));
+    if (guard->closed != 0) return PutIntoClosedQueue();
+    if (absl::Status put = Policy::Put(*guard, value); !put.ok()) {
+      guard.Rollback();
+      return put;
+    }
+    return object->filled().Notify(guard);
+  }
+
+  absl::StatusOr<T> GetUntil(Deadline deadline) {
+    Object* const object = object_.get();
+    if (object == nullptr) return NamesNoQueue();
+    SHOAL_ASSIGN_OR_RETURN(auto guard, object->Lock(deadline));
+    const auto may_go_on = [&] { return guard->closed != 0 || Policy::Size(guard->items) != 0; };
+    SHOAL_RETURN_IF_ERROR(object->filled().Wait(guard, may_go_on, Left(deadline)));
+    if (Policy::Size(guard->items) == 0) return QueueIsDrained();
+    absl::StatusOr<T> value = Policy::Take(*guard);
+    // A message that makes no sense is gone all the same.
+    if (!value.ok() && !absl::IsDataLoss(value.status())) {
+      guard.Rollback();
+      return value;
+    }
+    SHOAL_RETURN_IF_ERROR(object->freed().Notify(guard));
+    return value;
+  }
+
+  static absl::Duration Left(Deadline deadline) {
+    return deadline.poll_once() ? absl::ZeroDuration() : deadline.Remaining();
+  }
+
+  template <class F>
+  size_t Look(F look) const {
+    Object* const object = object_.get();
+    if (object == nullptr) return 0;
+    const auto guard = object->Lock(Deadline::Passed());
+    return guard.ok() ? look(**guard) : 0;
+  }
+
+  Shared<Object> object_;
+};
+
+}  // namespace shoal::ipc_internal
+
+#endif  // SHOAL_IPC_LOCKED_QUEUE_H_
