@@ -3,11 +3,16 @@
 
 // Everything that programs use. Plug-ins include "shoal/plugins/plugin.h".
 
+#include "shoal/ipc/client.h"              // IWYU pragma: export
+#include "shoal/ipc/connection.h"          // IWYU pragma: export
 #include "shoal/ipc/joinable_queue.h"      // IWYU pragma: export
 #include "shoal/ipc/lifo_queue.h"          // IWYU pragma: export
+#include "shoal/ipc/listener.h"            // IWYU pragma: export
+#include "shoal/ipc/pipe.h"                // IWYU pragma: export
 #include "shoal/ipc/priority_queue.h"      // IWYU pragma: export
 #include "shoal/ipc/queue.h"               // IWYU pragma: export
 #include "shoal/ipc/simple_queue.h"        // IWYU pragma: export
+#include "shoal/ipc/wait.h"                // IWYU pragma: export
 #include "shoal/pool/pool.h"               // IWYU pragma: export
 #include "shoal/process/cpu_count.h"       // IWYU pragma: export
 #include "shoal/process/process.h"         // IWYU pragma: export

@@ -1,5 +1,6 @@
 #include "shoal/bench/ipc_subject.h"
 
+#include "shoal/bench/ipc/connection_rows.h"
 #include "shoal/bench/ipc/queue_rows.h"
 #include "shoal/sync/status.h"
 
@@ -8,6 +9,7 @@ namespace {
 
 // One for each part of the package.
 constexpr absl::StatusOr<std::vector<Row>> (*kParts[])(const Settings&) = {
+    ConnectionRows,
     QueueRows,
 };
 

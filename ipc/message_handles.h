@@ -20,16 +20,31 @@
 
 namespace shoal::ipc_internal {
 
-// How a handle leaves a message that is being received, inside a section. Specialise it for one that moves rather than being copied:
-// `stored` is what lies in the message, and names nothing afterwards.
+// The way that a message takes, for handles that must be found on it: see ipc/pipe_end.cc.
+struct Carrier {
+  uint64_t end;       // the end of a pipe that will receive it, a StoredEnd
+  uint64_t position;  // of the message there
+};
+
+// How a handle gets into a message that is being sent, and how it leaves one that is being received, inside a section. Specialise it for
+// one that moves rather than being copied: `stored` is what lies in the message, and names nothing after Take.
 template <class T>
 struct MessageHandle {
+  static absl::Status Put(shm_internal::Section& section, T* stored, const T& value, const Carrier*) {
+    if constexpr (std::copy_constructible<T>) {
+      return shm_internal::StoredAccess::Construct(section, stored, value);
+    } else {
+      // What cannot be copied is sent from a T&& only (see those who call).
+      return shm_internal::StoredAccess::Construct(section, stored, const_cast<T&>(value));
+    }
+  }
   static absl::Status Take(shm_internal::Section&, T& stored, T& out) { return out.Assign(stored); }
 };
 
 // Where the handles go that the codec meets. First it counts them; then there is room for so many, in the block of the message.
 class HandleWriter final {
  public:
+  explicit HandleWriter(const Carrier* carrier = nullptr) : carrier_(carrier) {}
   void Begin(shm_internal::Section& section, std::span<uint64_t> words) {
     section_ = &section;
     words_ = words;
@@ -46,13 +61,7 @@ class HandleWriter final {
       status_ = sync_internal::MakeStatus(absl::StatusCode::kInvalidArgument, "a value changed while it was sent");
       return number;
     }
-    auto* const where = reinterpret_cast<T*>(&words_[number]);
-    if constexpr (std::copy_constructible<T>) {
-      status_ = shm_internal::StoredAccess::Construct(*section_, where, value);
-    } else {
-      // What cannot be copied is sent from a T&& only (see those who call).
-      status_ = shm_internal::StoredAccess::Construct(*section_, where, const_cast<T&>(value));
-    }
+    status_ = MessageHandle<T>::Put(*section_, reinterpret_cast<T*>(&words_[number]), value, carrier_);
     return number;
   }
 
@@ -60,6 +69,7 @@ class HandleWriter final {
   const absl::Status& status() const { return status_; }
 
  private:
+  const Carrier* const carrier_;              // null: not a pipe
   shm_internal::Section* section_ = nullptr;  // null: it counts
   std::span<uint64_t> words_;
   uint64_t count_ = 0;

@@ -63,10 +63,12 @@ absl::Status DropMessage(const SegmentRef& segment, Cell& cell) {
   return absl::OkStatus();
 }
 
-absl::Status DropAndMark(const SegmentRef&, SideSection& section, Cell& cell, uint64_t spent) {
+absl::Status DropAndMark(const SegmentRef&, SideSection& section, Cell& cell, std::optional<uint64_t> spent) {
   SHOAL_RETURN_IF_ERROR(shm_internal::GiveUpContent(*section, cell.content, &shm_internal::DestroyDoomedAfter));
-  SHOAL_RETURN_IF_ERROR(section->Save(&cell.word, sizeof(cell.word)));
-  cell.word.store(spent, std::memory_order_relaxed);  // relaxed: the cell is this thread's until it gives it back
+  if (spent.has_value()) {
+    SHOAL_RETURN_IF_ERROR(section->Save(&cell.word, sizeof(cell.word)));
+    cell.word.store(*spent, std::memory_order_relaxed);  // relaxed: the cell is this thread's until it gives it back
+  }
   section.Commit();
   return absl::OkStatus();
 }

@@ -44,6 +44,7 @@ namespace shoal::ipc_internal {
 struct MessageCell {
   shm_internal::Cell* cell;
   std::span<std::byte> room;
+  const Carrier* carrier = nullptr;  // of a message that is being sent through a pipe
 };
 
 using SegmentRef = std::shared_ptr<shm_internal::Attachment>;
@@ -77,9 +78,9 @@ class BlockWriter final {
 
 // What a message owns goes; nothing happens to one that owns nothing. ResourceExhausted: no memory for the journal.
 absl::Status DropMessage(const SegmentRef& segment, shm_internal::Cell& cell);
-// The same, and the cell's word becomes `spent`, both or neither.
+// The same, and the cell's word becomes `spent` if that is given, both or neither.
 absl::Status DropAndMark(const SegmentRef& segment, shm_internal::SideSection& section, shm_internal::Cell& cell,
-                         uint64_t spent);
+                         std::optional<uint64_t> spent);
 
 // ---- putting ------------------------------------------------------------------------------------------------------------------
 
@@ -102,7 +103,7 @@ inline absl::Status PutBytes(const SegmentRef& segment, MessageCell at, std::spa
 
 template <class T>
 absl::Status PutEncoded(const SegmentRef& segment, MessageCell at, const T& value, uint64_t most) {
-  HandleWriter handles;
+  HandleWriter handles(at.carrier);
   CborWriter counter(&handles);
   EncodeItem(counter, value);
   const uint64_t bytes = counter.size();
@@ -175,7 +176,7 @@ absl::Status Decode(std::span<const std::byte> bytes, HandleReader* handles, std
 }
 
 template <class T>
-ABSL_ATTRIBUTE_NOINLINE absl::Status TakeFromBlock(const SegmentRef& segment, MessageCell at, uint64_t spent,
+ABSL_ATTRIBUTE_NOINLINE absl::Status TakeFromBlock(const SegmentRef& segment, MessageCell at, std::optional<uint64_t> spent,
                                                    std::optional<T>& out) {
   SHOAL_ASSIGN_OR_RETURN(shm_internal::SideSection section, shm_internal::SideSection::Open(segment));
   const auto message = shm_internal::LocateMessage(*segment, at.cell->content);
@@ -190,10 +191,10 @@ ABSL_ATTRIBUTE_NOINLINE absl::Status TakeFromBlock(const SegmentRef& segment, Me
 }
 
 // Takes the message out of the cell into `out`, which is empty afterwards. If it owned anything, the cell's word has become `spent`
-// in the same step in which it ceased to; otherwise the word is as it was, and the caller's to change.
+// in the same step in which it ceased to; otherwise (or without `spent`) the word is as it was, and the caller's to change.
 // Errors: DataLoss: the message is gone. Others: it is still there.
 template <class T>
-absl::Status TakeMessage(const SegmentRef& segment, MessageCell at, uint64_t spent, std::optional<T>& out) {
+absl::Status TakeMessage(const SegmentRef& segment, MessageCell at, std::optional<uint64_t> spent, std::optional<T>& out) {
   if (__builtin_expect(at.cell->content.block != 0, 0)) return TakeFromBlock(segment, at, spent, out);
   if constexpr (FormOf<T>() == MessageForm::kBytes) {
     return Decode(std::span<const std::byte>(at.room), nullptr, out);

@@ -140,6 +140,18 @@ std::shared_ptr<Attachment> Attachment::Of(const void* address) {
   return nullptr;
 }
 
+std::shared_ptr<Attachment> Attachment::KnownBy(const UniqueFd& file) {
+  ProcessState* const state = ProcessStateOrNull();
+  struct stat found;
+  if (state == nullptr || fstat(file.get(), &found) != 0) return nullptr;
+  const std::lock_guard lock(state->mutex);
+  for (const ProcessState::Known& known : state->attachments) {
+    if (known.attachment->device_ != found.st_dev || known.attachment->inode_ != found.st_ino) continue;
+    if (std::shared_ptr<Attachment> attachment = known.handle.lock(); attachment != nullptr) return attachment;
+  }
+  return nullptr;
+}
+
 bool Attachment::MayLieInSegment(const void* address) {
   const ProcessState* const state = ProcessStateOrNull();
   const auto at = reinterpret_cast<uintptr_t>(address);

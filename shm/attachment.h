@@ -34,6 +34,9 @@ class Attachment final : public std::enable_shared_from_this<Attachment> {
   // namespace; ResourceExhausted.
   static absl::StatusOr<std::shared_ptr<Attachment>> Attach(UniqueFd file);
 
+  // The segment in `file`, if this process has it already; else null.
+  static std::shared_ptr<Attachment> KnownBy(const UniqueFd& file);
+
   // FailedPrecondition: this process uses the segment already, through another copy of this library that does not share its table
   // with this one; the two would not know of each other's sections.
   // REQUIRES: ProcessState::claiming is held.

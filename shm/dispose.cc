@@ -51,6 +51,9 @@ constexpr ContainerRow kContainers[] = {
     {"JoinableQueue", &CellsPart},
     {"LifoQueue", &InnerPart},
     {"PriorityQueue", &InnerPart},
+    {"Cells", &CellsPart},  // of one direction of a pipe
+    {"Pipe", &PipePart},
+    {"Connection", &EndPart},
 };
 
 const ContainerRow* RowOf(std::string_view name) {

@@ -8,6 +8,7 @@
 #include "shoal/shm/deque_core.h"
 #include "shoal/shm/hash_map_core.h"
 #include "shoal/shm/message_cells.h"
+#include "shoal/shm/pipe_ends.h"
 #include "shoal/shm/stored_word.h"
 #include "shoal/shm/vector_core.h"
 #include "shoal/sync/status.h"
@@ -152,6 +153,23 @@ absl::Status CellsPart(Section& section, const Layout& layout, const Place& plac
     SHOAL_RETURN_IF_ERROR(GiveUpContent(section, content, nullptr));
   }
   return GiveUpBlock(section, place, sizeof(CellTable), section.attachment().base() + table.block);
+}
+
+absl::Status PipePart(Section&, const Layout& layout, const Place& place, Places& places) {
+  if (layout.number < sizeof(PipeEnds) + 2 * sizeof(CellTable) || layout.parts.size() < 2) return DamagedContainer();
+  for (size_t i = 0; i < 2; ++i) places.Add(layout.parts[i], place.at + sizeof(PipeEnds) + i * sizeof(CellTable), 1);
+  return absl::OkStatus();
+}
+
+absl::Status EndPart(Section& section, const Layout& layout, const Place& place, Places&) {
+  uint64_t word;
+  if (layout.number != sizeof(word)) return DamagedContainer();
+  std::memcpy(&word, place.at, sizeof(word));
+  if (!StoredEnd::Is(word)) return absl::OkStatus();
+  SHOAL_RETURN_IF_ERROR(section.Save(place.at, sizeof(word)));
+  SHOAL_RETURN_IF_ERROR(DropMessageHandle(section, word, nullptr));
+  std::memset(place.at, 0, sizeof(word));
+  return absl::OkStatus();
 }
 
 }  // namespace shoal::shm_internal

@@ -74,6 +74,9 @@ absl::Status ArrayPart(Section& section, const Layout& layout, const Place& plac
 
 // A queue: the messages that nobody has taken.
 absl::Status CellsPart(Section& section, const Layout& layout, const Place& place, Places& places);
+// A pipe: the cells of both directions. An end of one, wherever it lies.
+absl::Status PipePart(Section& section, const Layout& layout, const Place& place, Places& places);
+absl::Status EndPart(Section& section, const Layout& layout, const Place& place, Places& places);
 
 absl::Status DamagedContainer();
 

@@ -10,6 +10,7 @@
 #include "shoal/shm/message_cells.h"
 
 #include "shoal/shm/heap.h"
+#include "shoal/shm/pipe_ends.h"
 #include "shoal/shm/stored_word.h"
 #include "shoal/sync/status.h"
 
@@ -47,6 +48,8 @@ absl::StatusOr<std::span<std::byte>> LocateCells(const Attachment& segment, cons
 absl::Status DropMessageHandle(Section& section, uint64_t word, Section::After after) {
   if (!StoredWord::Is(word)) return absl::OkStatus();
   constexpr uint64_t kMarks = 15;  // objects are aligned to 16
+  // If the section does not commit, the end is closed all the same: the message is not going to be taken.
+  if (StoredEnd::Is(word)) CloseTravellingEnd(section.attachment(), word);
   const absl::Status dropped = section.Drop(word & ~kMarks, after);
   return absl::IsDataLoss(dropped) ? absl::OkStatus() : dropped;
 }

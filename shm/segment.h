@@ -73,6 +73,9 @@ class Segment {
   // The segment behind a descriptor made by Create, usually in another process. Takes the descriptor.
   static absl::StatusOr<Segment> Attach(shm_internal::UniqueFd file);
 
+  // The same, as one that this process has already.
+  static Segment Of(std::shared_ptr<shm_internal::Attachment> attachment) { return Segment(std::move(attachment)); }
+
   // Sets `size_bytes` aside, zero-filled, and returns their offset. REQUIRES: `alignment` is a power of two, at most 4096.
   absl::StatusOr<size_t> Allocate(size_t size_bytes, size_t alignment) const;
 

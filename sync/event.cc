@@ -98,4 +98,25 @@ absl::Status Event::Wait(absl::Duration timeout) {
   return absl::OkStatus();
 }
 
+namespace sync_internal {
+
+bool EventWaiting::Announce(Event& event, FutexExpectation& sleep_on) {
+  uint32_t seen = event.state_.load(std::memory_order_acquire);  // event.set (acquire)
+  while ((seen & Event::kSet) == 0) {
+    // acquire only for the failure, as in Wait
+    if ((seen & kWaiters) != 0 ||
+        event.state_.compare_exchange_weak(seen, seen | kWaiters, std::memory_order_acquire)) {
+      sleep_on = {&event.state_, seen | kWaiters};
+      return true;
+    }
+  }
+  return false;
+}
+
+bool EventWaiting::WasSet(const Event& event, const FutexExpectation& slept_on) {
+  const uint32_t seen = event.state_.load(std::memory_order_acquire);  // event.set (acquire)
+  return (seen & Event::kSet) != 0 || seen / kRound != slept_on.expected / kRound;
+}
+
+}  // namespace sync_internal
 }  // namespace shoal

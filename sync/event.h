@@ -9,6 +9,10 @@
 
 namespace shoal {
 
+namespace sync_internal {
+struct EventWaiting;
+}  // namespace sync_internal
+
 // A flag that any number of threads in any processes can wait for.
 //
 //   auto* ready = new (shared_memory) shoal::Event;
@@ -39,12 +43,25 @@ class Event final {
   [[nodiscard]] absl::Status Wait(absl::Duration timeout = absl::InfiniteDuration());
 
  private:
+  friend struct sync_internal::EventWaiting;
   static constexpr uint32_t kSet = 1;
 
   sync_internal::FutexWord state_{0};  // see the table in event.cc
   [[maybe_unused]] uint32_t reserved_ = 0;
 };
 static_assert(sizeof(Event) == 8 && alignof(Event) == 4, "part of the shared layout");
+
+namespace sync_internal {
+
+// For those who wait for several objects at once.
+struct EventWaiting {
+  // Says that somebody is about to sleep, and looks again. True: sleep as long as `sleep_on` holds. False: it is set.
+  static bool Announce(Event& event, FutexExpectation& sleep_on);
+  // After that sleep: whether it was set meanwhile, even if it has been cleared again.
+  static bool WasSet(const Event& event, const FutexExpectation& slept_on);
+};
+
+}  // namespace sync_internal
 
 }  // namespace shoal
 

@@ -34,6 +34,7 @@ enum class Bug : uint8_t {
   kOneWord,            // who wants more sleeps where it can swallow the wake of who wants less
   kMarkForgotten,      // a dead one's entry is taken back without a mark
   kMarkFirst,          // the mark is taken away before the entry that replaces it is there
+  kEndSecond,          // whether the other end has ended is looked at after the messages
 };
 
 inline const char* Name(Bug bug) {
@@ -49,7 +50,8 @@ inline const char* Name(Bug bug) {
                                            "waiters bit forgotten",
                                            "one word for all sleepers",
                                            "mark forgotten",
-                                           "mark taken away first"};
+                                           "mark taken away first",
+                                           "the end is looked at second"};
   return kNames[static_cast<int>(bug)];
 }
 

@@ -1,6 +1,7 @@
 #include "shoal/tests/kill/all_operations.h"
 
 #include "shoal/tests/kill/guard_operations.h"
+#include "shoal/tests/kill/connection_operations.h"
 #include "shoal/tests/kill/container_operations.h"
 #include "shoal/tests/kill/heap_operations.h"
 #include "shoal/tests/kill/holding_operations.h"
@@ -26,6 +27,7 @@ constexpr OperationGroup kGroups[] = {
     {"plug-in", PluginOperations},
     {"holding", HoldingOperations, HoldingOperationsThatTear},
     {"map", MapOperations, MapOperationsThatTear},
+    {"connection", ConnectionOperations, ConnectionOperationsThatHang},
     {"queue", QueueOperations, QueueOperationsThatLose},
 };
 

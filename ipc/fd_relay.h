@@ -1,0 +1,49 @@
+#ifndef SHOAL_IPC_FD_RELAY_H_
+#define SHOAL_IPC_FD_RELAY_H_
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "absl/status/statusor.h"
+#include "shoal/ipc/wait_hook.h"
+#include "shoal/shm/unique_fd.h"
+#include "shoal/sync/futex.h"
+
+namespace shoal::ipc_internal {
+
+// A descriptor that can be read while an object is ready, for poll(2) and its kin. A thread of this process sleeps beside the object
+// and writes the descriptor: no process that makes the object ready knows of it, so none can forget it.
+//
+// Thread safety:  all calls may run concurrently. Blocking: the destructor waits for the thread, which is never busy for long.
+// Crash safety:   thread and descriptor are this process's own, and die with it. In a forked child there is neither.
+class FdRelay final {
+ public:
+  // ResourceExhausted: no descriptor or thread is to be had. REQUIRES: the object outlives it.
+  static absl::StatusOr<std::unique_ptr<FdRelay>> Start(WaitHook hook);
+  ~FdRelay();
+  FdRelay(const FdRelay&) = delete;
+  FdRelay& operator=(const FdRelay&) = delete;
+
+  int fd() const { return event_.get(); }
+
+  // Something was taken from the object, or nothing was found there: if it is not ready any more, nor is the descriptor.
+  void Consumed();
+
+ private:
+  FdRelay(WaitHook hook, shm_internal::UniqueFd event) : hook_(hook), event_(std::move(event)) {}
+  void Run();
+  bool TellIfReady();
+
+  const WaitHook hook_;
+  const shm_internal::UniqueFd event_;
+  std::mutex mutex_;                      // held while readiness is compared with what the descriptor says
+  sync_internal::FutexWord state_{0};     // see fd_relay.cc
+  std::thread thread_;
+  uint32_t epoch_ = 0;
+};
+
+}  // namespace shoal::ipc_internal
+
+#endif  // SHOAL_IPC_FD_RELAY_H_

@@ -1,0 +1,574 @@
+// ipc/pipe_end.cc: the ends, the cells, the edges, the deaths.
+//
+//  An end is one word of the pipe, state and participant:
+//
+//   end                meaning                                              who may change it, to what
+//    owned, P lives     P sends and receives here                            P → closed, handed over, travelling
+//    owned, P is dead   died: for ever; the peer drains, then Unavailable    nobody
+//    handed over, P     P answers for it until somebody takes it             whoever it is for → owned; P → owned, closed
+//    travelling, P      it lies in a message of P's                          who takes the message → owned; who destroys it → closed
+//    closed             for ever; the peer drains, then Cancelled            nobody
+//
+//  A direction has one end that sends and one that receives. Position p lies in cell p mod n, in lap p / n. Its word:
+//
+//   cell              meaning                                    who may change it, to what
+//    empty, lap        position p is the sender's to fill         the sender → full, in one exchange: the message is sent
+//    full, lap         the message is the receiver's              the receiver → empty, next lap, in one exchange: the room is given back
+//    … + waiters       somebody sleeps on this word               a sleeper sets it; the exchange takes it away
+//    … + ended         an end was closed while it was here        whoever closes sets it; the exchange takes it away
+//
+//  So there is nothing between "not sent" and "sent", nor between "there" and "taken"; what a dead end had half written in its cell
+//  nobody ever reads. `written` and `taken` are the ends' own notes of how far they are, for the thread that comes next.
+//
+//  A sleeper sleeps on its cell's word and on `deaths`. The exchange finds whether somebody sleeps there. Who closes an end stores that
+//  first, and then marks the cells at which anybody can sleep, and wakes. A sleeper sets its bit first, and then looks at the ends once
+//  more: if another thread of the closer's process was sending, the closer may have marked the cell before that at which it sleeps. The mark stays: to take the waiters bit away instead would let a second sleeper at that cell put it back, and a
+//  third, who had looked before, sleep for ever (the model found that).
+//
+//  EDGE pipe.publish: the exchange to full, release → the look of the receiver, acquire. Publishes the message.
+//  EDGE pipe.room: the exchange to empty, release → the look of the sender, acquire. What was read in the cell is over.
+//  EDGE pipe.end: a change of an end's word, release → a look at it, acquire. Publishes the positions to the next owner; and to the peer
+//       what was sent before the end closed.
+//  EDGE pipe.closing: end := closed, then the cell is marked; the bit is set, then the end is looked at. All seq_cst: a Dekker pair.
+//  EDGE pipe.turn: `busy` given up, release → claimed, acquire: threads of one process take turns.
+//  EDGE pipe.lent: what was read in place is over, release → the end is handed over, acquire.
+//  EDGE pipe.relay: the relay is made, release → a receiver finds it, acquire.
+//  EDGE participants.deaths: see participants.cc.
+//
+//  If the process dies …                          the other sees …
+//   sending, before the exchange                    nothing of that message; the end died
+//   after it, before its wake                       the message, if it looks; and `deaths` makes it look
+//   receiving, before its exchange                  a full cell, which nobody will empty; the end died: Send says so
+//   after it, before its wake                       the room, and the end that died
+//   asleep                                          one waiters bit too many
+//   closing, before the word is stored              the end died
+//   after it, before the cells are marked           closed; `deaths` makes everybody look
+//   sending an end: before the section commits     the end owned by a dead one
+//     after it, before the message is sent         who waits at the other end follows it and finds that it was not sent: lost
+//     after that                                   the message; if who should receive it dies or closes, the same finds that
+//   taking an end over                              the end as it was before, in another's care or in its message, or died
+//
+//  A process that dies takes its end with it, so no turn of a dead thread is ever in the way: `busy` lies in the process.
+
+#include "shoal/ipc/pipe_end.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <new>
+
+#include "absl/strings/str_cat.h"
+#include "shoal/ipc/payload.h"
+#include "shoal/shm/dispose.h"
+#include "shoal/shm/holds.h"
+#include "shoal/shm/membership.h"
+#include "shoal/shm/object.h"
+#include "shoal/shm/thread_slot.h"
+#include "shoal/shm/type_table.h"
+#include "shoal/sync/status.h"
+
+namespace shoal::ipc_internal {
+
+using shm_internal::Attachment;
+using shm_internal::EndState;
+using shm_internal::EndWord;
+using shm_internal::ParticipantId;
+using shm_internal::StoredEnd;
+using sync_internal::Deadline;
+using sync_internal::FutexExpectation;
+using sync_internal::MakeStatus;
+
+namespace {
+
+// Made once, so that a poll that finds nothing allocates nothing.
+absl::Status NothingCame() {
+  static const absl::Status* const status =
+      new absl::Status(MakeStatus(absl::StatusCode::kDeadlineExceeded, "no message came in time"));
+  return *status;
+}
+absl::Status NoRoom() {
+  static const absl::Status* const status =
+      new absl::Status(MakeStatus(absl::StatusCode::kDeadlineExceeded, "the other end did not take a message in time"));
+  return *status;
+}
+
+// How often to look before going to sleep: as often as has been of use lately. A look takes some 40 ns; the most is about what two
+// sleeps and two wakes cost. Where the ends share one processor, or one is slow, it soon is next to nothing. Once in a while it is the
+// most all the same: two that have fallen asleep over each other could otherwise stay so for ever, each waking too late for the other.
+constexpr uint32_t kMostSpins = 1000;
+constexpr uint32_t kFirstSpins = 200;
+constexpr uint32_t kFewestSpins = 8;
+constexpr uint32_t kSleepsBetween = 32;
+
+bool SpinningIsOfUse() { return sysconf(_SC_NPROCESSORS_ONLN) > 1; }
+
+template <class Condition>
+bool SpinUntil(PipeEnd::Lane& lane, Condition condition) {
+  if (lane.spins == 0) return false;
+  const uint32_t most = lane.sleeps % kSleepsBetween == kSleepsBetween - 1 ? kMostSpins : lane.spins;
+  for (uint32_t i = 0; i < most; ++i) {
+    if (condition()) {
+      lane.spins = std::min(kMostSpins, std::max(lane.spins, 2 * i) + kFewestSpins);
+      return true;
+    }
+    __builtin_ia32_pause();
+  }
+  ++lane.sleeps;
+  if (lane.spins > kFewestSpins) lane.spins -= lane.spins / 4;
+  return false;
+}
+
+}  // namespace
+
+// ---- the end of a pipe, made and given up ---------------------------------------------------------------------------------------
+
+PipeEnd::PipeEnd(std::shared_ptr<Attachment> attachment, shm_internal::Handle handle, PipeCore& core, int side)
+    : attachment_(std::move(attachment)),
+      handle_(handle),
+      core_(&core),
+      side_(side),
+      epoch_(sync_internal::ProcessEpoch()) {}
+
+PipeEnd::~PipeEnd() {
+  delete relay_.load(std::memory_order_acquire);  // pipe.relay (acquire)
+  handle_.Destroy();
+}
+
+void PipeEnd::Leave() {
+  // pipe.lent (acq_rel): what each user did is over when the last goes
+  if (users_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+absl::Status PipeEnd::OpenLane(Lane& lane, int sender) {
+  const shm_internal::CellTable table = core_->cells[sender];  // read once
+  if (table.block == 0) return absl::OkStatus();
+  SHOAL_ASSIGN_OR_RETURN(const std::span<std::byte> cells, LocateCells(*attachment_, table));
+  lane.value_at = core_->value_at[sender];
+  lane.inline_bytes = core_->inline_bytes[sender];
+  lane.most_bytes = core_->most_bytes[sender];
+  if (!std::has_single_bit(table.count) || lane.value_at < sizeof(PipeCell) || lane.value_at > table.stride ||
+      lane.inline_bytes > table.stride - lane.value_at) {
+    return MakeStatus(absl::StatusCode::kDataLoss, "the cells of a pipe make no sense");
+  }
+  lane.cells = cells.data();
+  lane.mask = table.count - 1;
+  lane.lap_shift = static_cast<uint32_t>(std::countr_zero(table.count));
+  lane.stride = table.stride;
+  lane.spins = core_->spins != 0 && SpinningIsOfUse() ? kFirstSpins : 0;
+  PipeDirection& direction = core_->direction[sender];
+  lane.position = sender == side_ ? &direction.written : &direction.taken;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<PipeEnd*> PipeEnd::Open(const std::shared_ptr<Attachment>& attachment, shm_internal::Hold* hold, int side,
+                                       ParticipantId id, EndState from, shm_internal::Section* section) {
+  auto* const core = reinterpret_cast<PipeCore*>(hold->object);
+  auto* const end = new PipeEnd(attachment, shm_internal::Handle(hold), *core, side);
+  absl::Status status = end->OpenLane(end->out_, side);
+  if (status.ok()) status = end->OpenLane(end->in_, 1 - side);
+  if (status.ok() && section != nullptr) status = section->Save(&end->OwnEnd(), sizeof(uint64_t));
+  if (status.ok()) {
+    uint64_t seen = end->OwnEnd().load(std::memory_order_relaxed);  // relaxed: the CAS decides
+    const uint64_t own_word = EndWord::Of(EndState::kOwned, id, EndWord::Turn(seen) + 1);
+    // pipe.end (acq_rel); on failure relaxed: it is somebody else's
+    if (EndWord::State(seen) == from &&
+        end->OwnEnd().compare_exchange_strong(seen, own_word, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+      end->own_word_ = own_word;
+    } else {
+      status = MakeStatus(absl::StatusCode::kFailedPrecondition,
+                    "this end of a pipe is nobody's to take: somebody has taken it, or closed it");
+    }
+  }
+  if (!status.ok()) {
+    end->Leave();
+    return status;
+  }
+  return end;
+}
+
+absl::StatusOr<std::pair<PipeEnd*, PipeEnd*>> PipeEnd::Make(const std::shared_ptr<Attachment>& attachment,
+                                                            const shm_internal::TypeDescription& type,
+                                                            const PipeShape& shape) {
+  SHOAL_ASSIGN_OR_RETURN(const ParticipantId self, shm_internal::Participate(*attachment));
+  SHOAL_ASSIGN_OR_RETURN(shm_internal::Creation creation,
+                         shm_internal::Creation::Begin(attachment, type, shm_internal::kMaxObjectAlignment));
+  SHOAL_RETURN_IF_ERROR(
+      PipeCore::Construct(static_cast<PipeCore*>(creation.where()), creation.section(), shape, self));
+  SHOAL_ASSIGN_OR_RETURN(shm_internal::Hold* const hold, creation.Finish());
+  shm_internal::Holds::Copy(*hold);
+  auto first = Open(attachment, hold, 0, self, EndState::kHandedOver, nullptr);
+  auto second = Open(attachment, hold, 1, self, EndState::kHandedOver, nullptr);
+  if (first.ok() && second.ok()) return std::pair(*first, *second);
+  if (first.ok()) (*first)->Leave();
+  if (second.ok()) (*second)->Leave();
+  return first.ok() ? second.status() : first.status();
+}
+
+absl::StatusOr<PipeEnd*> PipeEnd::TakeOver(const std::shared_ptr<Attachment>& attachment, uint64_t word, EndState from,
+                                           const shm_internal::TypeDescription& type, shm_internal::Section* section) {
+  if (!StoredEnd::Is(word)) return MakeStatus(absl::StatusCode::kDataLoss, "no end of a pipe has such a name");
+  SHOAL_ASSIGN_OR_RETURN(const ParticipantId self, shm_internal::Participate(*attachment));
+  SHOAL_ASSIGN_OR_RETURN(shm_internal::Hold* const hold, shm_internal::MembershipOf(*attachment)
+                                                             .holds.Take(attachment, self, StoredEnd::Offset(word), type));
+  return Open(attachment, hold, StoredEnd::Side(word), self, from, section);
+}
+
+uint64_t PipeEnd::name() const {
+  return StoredEnd::Of(attachment_->OffsetOf(core_) - sizeof(shm_internal::ObjectHeader), side_);
+}
+
+absl::Status PipeEnd::HandOver(EndState to, shm_internal::Section* section, const Carrier* carrier) {
+  if (Inherited()) return CannotSend();
+  // Both turns, so that nobody is in a call. pipe.turn (acquire), both
+  if (out_.busy.exchange(1, std::memory_order_acquire) != 0) return SomebodySends();
+  if (in_.busy.exchange(1, std::memory_order_acquire) != 0) {  // pipe.turn (acquire)
+    AbandonSend();
+    return SomebodyReceives();
+  }
+  absl::Status status;
+  if (lent_.load(std::memory_order_acquire) != 0) {  // pipe.lent (acquire)
+    status = MakeStatus(absl::StatusCode::kFailedPrecondition, "an end of which a message is being read in place stays where it is");
+  }
+  if (status.ok() && section != nullptr) status = section->Save(&OwnEnd(), sizeof(uint64_t));
+  if (status.ok()) {
+    // relaxed, both: ordered by the end's word; what they were when it was not travelling, nobody asks
+    core_->carrier[side_].store(carrier == nullptr ? 0 : carrier->end, std::memory_order_relaxed);
+    core_->position[side_].store(carrier == nullptr ? 0 : carrier->position, std::memory_order_relaxed);
+    uint64_t seen = own_word_;
+    // pipe.end (release); on failure relaxed: it is closed
+    if (!OwnEnd().compare_exchange_strong(seen, EndWord::With(own_word_, to), std::memory_order_release, std::memory_order_relaxed)) {
+      status = MakeStatus(absl::StatusCode::kFailedPrecondition, "this end is closed");
+    }
+  }
+  AbandonSend();
+  in_.busy.store(0, std::memory_order_release);  // pipe.turn (release)
+  if (status.ok()) WakeWhoSleeps(0);             // those of this process
+  return status;
+}
+
+absl::StatusOr<uint64_t> PipeEnd::StoreInto(shm_internal::Section& section, const Carrier* carrier) {
+  if (!attachment_->SameSegment(section.attachment())) {
+    return MakeStatus(absl::StatusCode::kFailedPrecondition, "an end of a pipe travels only through a connection or queue of its segment");
+  }
+  SHOAL_RETURN_IF_ERROR(HandOver(EndState::kTravelling, &section, carrier));
+  const uint64_t word = name();
+  SHOAL_RETURN_IF_ERROR(section.Retain(StoredEnd::Offset(word), &shm_internal::DestroyDoomedAfter));
+  return word;
+}
+
+bool PipeEnd::TakeBack(EndState from) {
+  uint64_t seen = EndWord::With(own_word_, from);
+  // pipe.end (acq_rel); on failure relaxed: somebody has taken it
+  return !Inherited() && OwnEnd().compare_exchange_strong(seen, own_word_, std::memory_order_acq_rel, std::memory_order_relaxed);
+}
+
+void PipeEnd::Close() {
+  if (Inherited()) return;
+  uint64_t seen = own_word_;
+  // pipe.closing (seq_cst), and pipe.end (release); on failure relaxed: somebody has closed it, or it is not ours any more
+  if (!OwnEnd().compare_exchange_strong(seen, EndWord::With(own_word_, EndState::kClosed), std::memory_order_seq_cst,
+                                        std::memory_order_relaxed)) {
+    return;
+  }
+  WakeWhoSleeps(PipeCell::kEnded);
+  DropWhatWasNotReceived();
+}
+
+// What lies in messages that nobody will receive: handles count no more, and ends are closed. A message that comes later stays until the
+// pipe goes; its sender finds that we are closed (TellIfNobodyReceives).
+void PipeEnd::DropWhatWasNotReceived() {
+  // pipe.turn (acquire)
+  if (in_.cells == nullptr || in_.busy.exchange(1, std::memory_order_acquire) != 0) return;
+  for (uint64_t i = 0; i <= in_.mask && MessageIsThere(); ++i) {
+    const uint64_t position = in_.Position();
+    // What cannot be given up for lack of memory stays until the pipe goes. The cell stays full, as nobody is to fill it again.
+    DropMessage(attachment_, reinterpret_cast<shm_internal::Cell&>(in_.CellAt(position))).IgnoreError();
+    in_.position->store(position + 1, std::memory_order_relaxed);  // relaxed: this end's own
+  }
+  in_.busy.store(0, std::memory_order_release);  // pipe.turn (release)
+}
+
+Carrier PipeEnd::CarrierOfNext() const {
+  const uint64_t offset = StoredEnd::Offset(name());
+  return {.end = StoredEnd::Of(offset, 1 - side_), .position = out_.Position()};
+}
+
+void PipeEnd::TellIfNobodyReceives() {
+  if (!CheckSend(PeerEnd().load(std::memory_order_seq_cst)).ok()) {  // pipe.closing (seq_cst)
+    shm_internal::TellOfDeath(attachment_->header());
+  }
+}
+
+void PipeEnd::WakeWhoSleeps(uint32_t mark) {
+  for (const Lane* const lane : {&out_, &in_}) {
+    if (lane->cells == nullptr) continue;
+    // All who can sleep in this direction sleep at our own position: we, and the other, if it has caught up with us. If it has moved on
+    // since we looked, its exchange has woken them. Only where messages are read in place, it may sleep at any of their cells.
+    const uint64_t position = lane->Position();
+    const bool lent = lane == &in_ && lent_.load(std::memory_order_acquire) != 0;  // pipe.lent (acquire)
+    for (uint64_t i = 0; i <= (lent ? lane->mask : 0); ++i) {
+      PipeCell& cell = lane->CellAt(position + i);
+      cell.word.fetch_or(mark, std::memory_order_seq_cst);  // pipe.closing (seq_cst)
+      sync_internal::WakeAll(cell.word);
+    }
+  }
+}
+
+// ---- what cannot be done ----------------------------------------------------------------------------------------------------------
+
+absl::Status PipeEnd::CannotSend() const {
+  if (Inherited()) {
+    return MakeStatus(absl::StatusCode::kFailedPrecondition, "this end belongs to the process that this one was forked from");
+  }
+  return MakeStatus(absl::StatusCode::kFailedPrecondition, "this end of a simplex pipe only receives");
+}
+absl::Status PipeEnd::CannotReceive() const {
+  if (Inherited()) return CannotSend();
+  return MakeStatus(absl::StatusCode::kFailedPrecondition, "this end of a simplex pipe only sends");
+}
+absl::Status PipeEnd::SomebodySends() {
+  return MakeStatus(absl::StatusCode::kFailedPrecondition, "another thread is sending through this end, or has a message on loan");
+}
+absl::Status PipeEnd::SomebodyReceives() {
+  return MakeStatus(absl::StatusCode::kFailedPrecondition, "another thread is receiving through this end");
+}
+
+absl::Status PipeEnd::CheckSend(uint64_t peer) const {
+  if (OwnEnd().load(std::memory_order_seq_cst) != own_word_) {  // pipe.closing (seq_cst)
+    return MakeStatus(absl::StatusCode::kFailedPrecondition, "this end is closed");
+  }
+  switch (EndWord::State(peer)) {
+    case EndState::kOwned:
+    case EndState::kHandedOver:
+      if (!shm_internal::IsDead(*attachment_, EndWord::Who(peer))) return absl::OkStatus();
+      return MakeStatus(absl::StatusCode::kUnavailable,
+                        absl::StrCat("the other end died with ", Describe(*attachment_, EndWord::Who(peer))));
+    case EndState::kTravelling:
+      return CheckTravelling(*core_, 1 - side_, peer, 0);
+    case EndState::kClosed:
+      return MakeStatus(absl::StatusCode::kFailedPrecondition, "the other end is closed: nobody would receive it");
+    case EndState::kNobody:
+      break;
+  }
+  return MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over a pipe: an end of it is in no state there is");
+}
+
+// An end in a message may be lost with it: if the process died that was sending it, and had not sent it yet; or if the end that will
+// receive it is closed or has died. Whoever waits at its other end finds out by following it.
+absl::Status PipeEnd::CheckTravelling(const PipeCore& core, int side, uint64_t word, int depth) const {
+  constexpr int kDeepest = 16;
+  const uint64_t carrier = core.carrier[side].load(std::memory_order_relaxed);    // relaxed: ordered by the end's word
+  const uint64_t position = core.position[side].load(std::memory_order_relaxed);  // relaxed: as above
+  if (carrier == 0 || depth > kDeepest) return absl::OkStatus();
+  const shm_internal::ObjectHeader* const object = ObjectAtOrNull(*attachment_, StoredEnd::Offset(carrier));
+  if (object == nullptr || !attachment_->Contains(object + 1, sizeof(PipeCore))) return absl::OkStatus();  // about to be closed
+  const PipeCore& way = *reinterpret_cast<const PipeCore*>(object + 1);
+  const int receiver = StoredEnd::Side(carrier);
+  const uint64_t end = way.ends.end[receiver].load(std::memory_order_acquire);  // pipe.end (acquire)
+  const auto lost = [&](ParticipantId who) {
+    // If it has arrived meanwhile, nothing is lost.
+    if (core.ends.end[side].load(std::memory_order_acquire) != word) return absl::OkStatus();  // pipe.end (acquire)
+    return MakeStatus(absl::StatusCode::kUnavailable,
+                      absl::StrCat("the other end was lost on its way to somebody, with ", Describe(*attachment_, who)));
+  };
+  switch (EndWord::State(end)) {
+    case EndState::kClosed:
+      return lost(EndWord::Who(end));
+    case EndState::kOwned:
+    case EndState::kHandedOver:
+      if (shm_internal::IsDead(*attachment_, EndWord::Who(end))) return lost(EndWord::Who(end));
+      break;
+    case EndState::kTravelling:
+      SHOAL_RETURN_IF_ERROR(CheckTravelling(way, receiver, end, depth + 1));
+      break;
+    case EndState::kNobody:
+      return absl::OkStatus();
+  }
+  if (!shm_internal::IsDead(*attachment_, EndWord::Who(word))) return absl::OkStatus();
+  // Has it been sent?
+  const shm_internal::CellTable table = way.cells[1 - receiver];  // read once
+  const absl::StatusOr<std::span<std::byte>> cells = LocateCells(*attachment_, table);
+  if (!cells.ok() || !std::has_single_bit(table.count)) return absl::OkStatus();
+  const auto& cell = *reinterpret_cast<const PipeCell*>(cells->data() + (position & (table.count - 1)) * table.stride);
+  const uint32_t empty = PipeCell::Empty(position >> std::countr_zero(table.count));
+  const uint32_t now = cell.word.load(std::memory_order_acquire);  // pipe.publish (acquire)
+  return (now & ~PipeCell::kMarks) == empty ? lost(EndWord::Who(word)) : absl::OkStatus();
+}
+
+absl::Status PipeEnd::CheckReceive(uint64_t peer) const {
+  if (OwnEnd().load(std::memory_order_seq_cst) != own_word_) {  // pipe.closing (seq_cst)
+    return MakeStatus(absl::StatusCode::kCancelled, "this end is closed");
+  }
+  if (EndWord::State(peer) == EndState::kClosed) {
+    return MakeStatus(absl::StatusCode::kCancelled, "the other end is closed, and everything it sent has been received");
+  }
+  return CheckSend(peer);
+}
+
+// ---- waiting ------------------------------------------------------------------------------------------------------------------------
+
+absl::Status PipeEnd::AwaitRoom(absl::Duration timeout) {
+  Lane& lane = out_;
+  const Deadline deadline = Deadline::After(timeout);
+  const uint64_t position = lane.Position();
+  const uint64_t lap = position >> lane.lap_shift;
+  PipeCell& cell = lane.CellAt(position);
+  // pipe.room (acquire)
+  const auto there_is_room = [&] { return (cell.word.load(std::memory_order_acquire) & ~PipeCell::kMarks) == PipeCell::Empty(lap); };
+  absl::Status status;
+  for (;;) {
+    // participants.deaths (acquire): before the look at who lives, so that no death since is slept through
+    const uint32_t deaths = attachment_->header().deaths.load(std::memory_order_acquire);
+    const uint64_t peer = PeerEnd().load(std::memory_order_acquire);  // pipe.end (acquire)
+    status = CheckSend(peer);
+    if (!status.ok()) break;
+    lane.known_peer = peer;
+    lane.known_deaths = deaths;
+    if (there_is_room()) return absl::OkStatus();
+    if (deadline.passed()) {
+      status = NoRoom();
+      break;
+    }
+    if (SpinUntil(lane, [&] { return there_is_room() || !NothingChanged(lane); })) continue;
+    uint32_t word = PipeCell::Full(lap - 1);
+    // pipe.closing (seq_cst): the bit, and then the ends; on failure relaxed: look again
+    if (!cell.word.compare_exchange_strong(word, word | PipeCell::kWaiters, std::memory_order_seq_cst,
+                                           std::memory_order_relaxed) &&
+        word != (PipeCell::Full(lap - 1) | PipeCell::kWaiters)) {
+      if ((word & ~PipeCell::kMarks) == PipeCell::Empty(lap) || (word & ~PipeCell::kMarks) == PipeCell::Full(lap - 1)) continue;
+      status = MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over a pipe: a cell is in a lap it cannot be in");
+      break;
+    }
+    // pipe.closing (seq_cst), both
+    if (PeerEnd().load(std::memory_order_seq_cst) != peer || OwnEnd().load(std::memory_order_seq_cst) != own_word_) continue;
+    sync_internal::SleepWhile(
+        {{&cell.word, PipeCell::Full(lap - 1) | PipeCell::kWaiters}, {&attachment_->header().deaths, deaths}}, deadline);
+  }
+  AbandonSend();
+  return status;
+}
+
+bool PipeEnd::MessageIsThere() const {
+  const uint64_t position = in_.Position();
+  const uint32_t word = in_.CellAt(position).word.load(std::memory_order_acquire);  // pipe.publish (acquire)
+  return (word & ~PipeCell::kMarks) == PipeCell::Full(position >> in_.lap_shift);
+}
+
+absl::Status PipeEnd::AwaitMessage(absl::Duration timeout) {
+  absl::Status status = LookForMessage(Deadline::After(timeout), /*claimed=*/true);
+  if (!status.ok()) AbandonReceive();
+  return status;
+}
+
+// What is at our position is in no lap that it can be in.
+bool PipeEnd::Scribbled() const {
+  const uint64_t position = in_.Position();
+  const uint32_t word = in_.CellAt(position).word.load(std::memory_order_acquire);  // pipe.publish (acquire)
+  if ((word & ~(PipeCell::kMarks | PipeCell::kFull)) == PipeCell::Empty(position >> in_.lap_shift)) return false;
+  return in_.Position() == position;  // otherwise it has been received meanwhile
+}
+
+// OK: a message is there. Whoever has claimed the direction may spin; others only look, and the receiver may be quicker.
+absl::Status PipeEnd::LookForMessage(Deadline deadline, bool claimed) {
+  Lane& lane = in_;
+  for (;;) {
+    // participants.deaths (acquire): before the look at who lives, so that no death since is slept through
+    const uint32_t deaths = attachment_->header().deaths.load(std::memory_order_acquire);
+    const uint64_t peer = PeerEnd().load(std::memory_order_seq_cst);  // pipe.end (acquire): before the look at the cell
+    const absl::Status status = CheckReceive(peer);
+    if (!OwnEndIsClosed() && !(claimed && lane.ended) && MessageIsThere()) return absl::OkStatus();
+    if (!status.ok()) {
+      if (claimed) lane.ended = true;  // what a dying thread still sends comes too late
+      return status;
+    }
+    if (Scribbled()) {
+      return MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over a pipe: a cell is in a lap it cannot be in");
+    }
+    if (deadline.passed()) return NothingCame();
+    const auto something_new = [&] {
+      // relaxed, both: looked at again above
+      return MessageIsThere() || OwnEndIsClosed() || PeerEnd().load(std::memory_order_relaxed) != peer ||
+             attachment_->header().deaths.load(std::memory_order_relaxed) != deaths;
+    };
+    if (claimed && SpinUntil(lane, something_new)) continue;
+    FutexExpectation expectations[2] = {{}, {&attachment_->header().deaths, deaths}};
+    if (!Announce(expectations[0])) continue;
+    sync_internal::SleepWhile(expectations, 2, deadline);
+  }
+}
+
+// Says that somebody sleeps where the next message will be. False: do not, look again.
+bool PipeEnd::Announce(FutexExpectation& sleep_on) const {
+  const uint64_t position = in_.Position();
+  PipeCell& cell = in_.CellAt(position);
+  const uint32_t empty = PipeCell::Empty(position >> in_.lap_shift);
+  uint32_t word = empty;
+  // pipe.closing (seq_cst): the bit, and then the ends; on failure relaxed: look again
+  if (!cell.word.compare_exchange_strong(word, empty | PipeCell::kWaiters, std::memory_order_seq_cst,
+                                         std::memory_order_relaxed) &&
+      word != (empty | PipeCell::kWaiters)) {
+    return false;
+  }
+  // pipe.closing (seq_cst), both. An end that only changes hands does so without a word; whoever has it then may close it or die.
+  if (EndWord::State(PeerEnd().load(std::memory_order_seq_cst)) == EndState::kClosed ||
+      OwnEnd().load(std::memory_order_seq_cst) != own_word_) {
+    return false;
+  }
+  sleep_on = {&cell.word, empty | PipeCell::kWaiters};
+  return true;
+}
+
+absl::StatusOr<bool> PipeEnd::Poll(absl::Duration timeout) {
+  if (in_.cells == nullptr || Inherited()) return CannotReceive();
+  if (OwnEndIsClosed()) return MakeStatus(absl::StatusCode::kFailedPrecondition, "this end is closed");
+  const absl::Status status = LookForMessage(Deadline::After(timeout), /*claimed=*/false);
+  if (status.ok() || absl::IsCancelled(status) || absl::IsUnavailable(status)) return true;
+  if (absl::IsDeadlineExceeded(status)) return false;
+  return status;
+}
+
+bool PipeEnd::Readable() {
+  return !absl::IsDeadlineExceeded(LookForMessage(Deadline::Passed(), /*claimed=*/false));
+}
+
+absl::StatusOr<int> PipeEnd::Fd() {
+  if (in_.cells == nullptr || Inherited()) return CannotReceive();
+  const std::lock_guard lock(relay_mutex_);
+  FdRelay* relay = relay_.load(std::memory_order_relaxed);  // relaxed: guarded by the mutex
+  if (relay == nullptr) {
+    if (OwnEndIsClosed()) return MakeStatus(absl::StatusCode::kFailedPrecondition, "this end is closed");
+    SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<FdRelay> made, FdRelay::Start(Hook()));
+    relay = made.release();
+    relay_.store(relay, std::memory_order_release);  // pipe.relay (release)
+  }
+  return relay->fd();
+}
+
+WaitHook PipeEnd::Hook() {
+  static constexpr WaitOps kOps = {
+      .deaths = [](const void* end) -> const sync_internal::FutexWord* {
+        return &static_cast<const PipeEnd*>(end)->attachment_->header().deaths;
+      },
+      .ready = [](const void* end) { return const_cast<PipeEnd*>(static_cast<const PipeEnd*>(end))->Readable(); },
+      .announce = [](const void* end,
+                     FutexExpectation* sleep_on) { return static_cast<const PipeEnd*>(end)->Announce(*sleep_on); },
+      .was_ready = nullptr,
+      .withdraw = nullptr,
+      .fd =
+          [](const void* end) {
+            const absl::StatusOr<int> fd = const_cast<PipeEnd*>(static_cast<const PipeEnd*>(end))->Fd();
+            return fd.ok() ? *fd : -1;
+          },
+      .consumed =
+          [](const void* end) {
+            // pipe.relay (acquire)
+            FdRelay* const relay = static_cast<const PipeEnd*>(end)->relay_.load(std::memory_order_acquire);
+            if (relay != nullptr) relay->Consumed();
+          },
+  };
+  if (in_.cells == nullptr || Inherited()) return {};
+  return {.object = this, .ops = &kOps};
+}
+
+}  // namespace shoal::ipc_internal

@@ -1,0 +1,223 @@
+// Programs that know only a name.
+
+#include "shoal/ipc/listener.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "shoal/ipc/client.h"
+#include "shoal/ipc/connection.h"
+#include "shoal/ipc/rendezvous.h"
+#include "shoal/ipc/wait.h"
+#include "shoal/shm/segment.h"
+#include "shoal/shm/unique_fd.h"
+#include "shoal/tests/worlds/worlds.h"
+
+namespace shoal {
+namespace {
+
+using ipc_internal::Packet;
+using ipc_internal::ParseAddress;
+using ipc_internal::SocketAddress;
+using ipc_internal::Word;
+using shm_internal::UniqueFd;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using tests::Party;
+using tests::World;
+
+constexpr absl::Duration kAtOnce = absl::ZeroDuration();
+
+// A socket of a peer that does not know our library.
+UniqueFd RawClient(const std::string& address) {
+  SocketAddress at = ParseAddress(address).value();
+  UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(connect(socket.get(), at.get(), at.size), 0) << strerror(errno);
+  return socket;
+}
+
+// Both kinds of addresses.
+class ListenerTest : public testing::TestWithParam<bool> {
+ protected:
+  ListenerTest() {
+    std::string pattern = "/tmp/shoal-listener-XXXXXX";  // TempDir() is too long for a socket's address
+    directory_ = mkdtemp(pattern.data());
+    address_ = GetParam() ? "@shoal-test-" + std::to_string(getpid()) : directory_ + "/socket";
+  }
+  ~ListenerTest() override {
+    EXPECT_EQ(rmdir(directory_.c_str()), 0) << "something is left: " << strerror(errno);
+  }
+  ListenerOptions In(const Segment& segment) { return {.pipe = {.segment = &segment}}; }
+
+  Segment segment_ = Segment::Create().value();
+  std::string directory_;
+  std::string address_;
+};
+INSTANTIATE_TEST_SUITE_P(All, ListenerTest, testing::Bool(),
+                         [](const auto& info) { return info.param ? "Abstract" : "File"; });
+
+// The client is forked before there is a segment: it gets everything through the socket.
+TEST_P(ListenerTest, StrangersTalkInSharedMemory) {
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  Party client(World::kProcesses, [&] {
+    char byte;
+    ASSERT_EQ(read(ready[0], &byte, 1), 1);
+    auto connection = Client<std::string, int>(address_);
+    ASSERT_TRUE(connection.ok()) << connection.status();
+    EXPECT_TRUE(connection->Send("how many?").ok());
+    EXPECT_EQ(connection->Recv().value(), 42);
+    const Segment segment = connection->segment().value();
+    EXPECT_TRUE(segment.Allocate(100, 8).ok());
+    // A second one has the same mapping.
+    auto second = Client<std::string, int>(address_);
+    ASSERT_TRUE(second.ok()) << second.status();
+    EXPECT_EQ(second->segment().value().fd(), segment.fd());
+  });
+  const Segment own = Segment::Create().value();
+  auto listener = Listener<int, std::string>::Create(address_, In(own)).value();
+  EXPECT_EQ(listener.address(), address_);
+  ASSERT_EQ(write(ready[1], "x", 1), 1);
+  auto connection = listener.Accept().value();
+  EXPECT_EQ(connection.Recv().value(), "how many?");
+  EXPECT_TRUE(connection.Send(42).ok());
+  auto second = listener.Accept().value();
+  client.Join();
+  EXPECT_TRUE(absl::IsCancelled(connection.Recv().status()) || absl::IsUnavailable(connection.Recv().status()));
+  close(ready[0]);
+  close(ready[1]);
+}
+
+TEST_P(ListenerTest, NobodyBlocksAnybody) {
+  auto listener = Listener<int>::Create(address_, In(segment_)).value();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(listener.Accept(kAtOnce).status()));
+  const UniqueFd silent = RawClient(address_);
+  const UniqueFd babbler = RawClient(address_);
+  ASSERT_EQ(send(babbler.get(), "what?", 5, 0), 5);
+  UniqueFd hasty = RawClient(address_);
+  hasty.reset();
+  const UniqueFd undecided = RawClient(address_);  // asks, and does not take
+  ASSERT_TRUE(ipc_internal::SendPacket(undecided.get(), {.word = Word::kHello}, -1).ok());
+  EXPECT_TRUE(absl::IsDeadlineExceeded(listener.Accept(kAtOnce).status()));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(listener.Accept(absl::Milliseconds(5)).status()));
+  Party client(World::kThreads, [&] {
+    auto connection = Client<int>(address_);
+    ASSERT_TRUE(connection.ok()) << connection.status();
+    EXPECT_EQ(connection->Recv().value(), 7);
+  });
+  auto connection = listener.Accept().value();
+  EXPECT_TRUE(connection.Send(7).ok());
+  client.Join();
+  char byte;
+  EXPECT_EQ(recv(babbler.get(), &byte, 1, 0), 0);
+}
+
+TEST_P(ListenerTest, ManySilentOnesDoNotShutOthersOut) {
+  auto listener = Listener<int>::Create(address_, {.pipe = {.segment = &segment_}, .backlog = 200}).value();
+  std::vector<UniqueFd> silent;
+  for (int i = 0; i < 100; ++i) silent.push_back(RawClient(address_));
+  Party client(World::kThreads, [&] { EXPECT_TRUE(Client<int>(address_).ok()); });
+  EXPECT_TRUE(listener.Accept().ok());
+  client.Join();
+}
+
+TEST_P(ListenerTest, AClientOfOtherTypesIsTold) {
+  auto listener = Listener<int, double>::Create(address_, In(segment_)).value();
+  Party client(World::kThreads, [&] {
+    const absl::Status status = Client<int, double>(address_).status();
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    EXPECT_TRUE((Client<double, int>(address_)).ok());
+  });
+  EXPECT_TRUE(listener.Accept().ok());
+  client.Join();
+}
+
+TEST_P(ListenerTest, ANameIsTakenOnceAndFreeAfterwards) {
+  auto listener = Listener<int>::Create(address_, In(segment_)).value();
+  EXPECT_TRUE(absl::IsAlreadyExists(Listener<int>::Create(address_, In(segment_)).status()));
+  struct stat found;
+  if (!GetParam()) {
+    ASSERT_EQ(stat(address_.c_str(), &found), 0);
+    EXPECT_EQ(found.st_mode & 0777, 0600u);
+  }
+  listener.Close();
+  listener.Close();
+  EXPECT_TRUE(listener.closed());
+  EXPECT_TRUE(absl::IsFailedPrecondition(listener.Accept().status()));
+  EXPECT_TRUE(absl::IsNotFound(Client<int>(address_).status()));
+  if (!GetParam()) {
+    EXPECT_NE(stat(address_.c_str(), &found), 0);
+    EXPECT_TRUE(Listener<int>::Create(address_, In(segment_)).ok());
+  }
+}
+
+TEST_P(ListenerTest, AKilledListenersNameIsTakenOver) {
+  Party killed(World::kProcesses, [&] {
+    auto listener = Listener<int>::Create(address_, In(segment_)).value();
+    for (;;) pause();
+  });
+  tests::Await([&] { return !absl::IsNotFound(Client<int>(address_, kAtOnce).status()); });
+  killed.Kill();
+  EXPECT_TRUE(absl::IsNotFound(Client<int>(address_).status()));
+  EXPECT_TRUE(Listener<int>::Create(address_, In(segment_)).ok());
+}
+
+TEST_P(ListenerTest, CloseEndsAnAcceptUnderWay) {
+  auto listener = Listener<int>::Create(address_, In(segment_)).value();
+  Party acceptor(World::kThreads, [&] { EXPECT_TRUE(absl::IsFailedPrecondition(listener.Accept().status())); });
+  acceptor.AwaitAsleep();
+  EXPECT_TRUE(absl::IsFailedPrecondition(listener.Accept().status()));  // one at a time
+  listener.Close();
+  acceptor.Join();
+}
+
+TEST_P(ListenerTest, AClientWaitsAsLongAsItIsTold) {
+  auto listener = Listener<int>::Create(address_, In(segment_)).value();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(Client<int>(address_, absl::Milliseconds(5)).status()));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(Client<int>(address_, kAtOnce).status()));
+}
+
+TEST_P(ListenerTest, ItsDescriptorSaysWhenToAccept) {
+  auto listener = Listener<int>::Create(address_, In(segment_)).value();
+  EXPECT_THAT(Wait({listener.fd()}, kAtOnce).value(), testing::IsEmpty());
+  Party client(World::kThreads, [&] { EXPECT_TRUE(Client<int>(address_).ok()); });
+  absl::Status status;
+  do {
+    EXPECT_THAT(Wait({listener.fd()}).value(), ElementsAre(0));
+    status = listener.Accept(kAtOnce).status();
+  } while (absl::IsDeadlineExceeded(status));
+  EXPECT_TRUE(status.ok()) << status;
+  client.Join();
+}
+
+TEST(ListenerAddressTest, TheKernelChoosesOneIfNoneIsGiven) {
+  auto listener = Listener<int>::Create("").value();
+  EXPECT_THAT(listener.address(), testing::StartsWith("@"));
+  Party client(World::kThreads, [&] { EXPECT_TRUE(Client<int>(listener.address()).ok()); });
+  EXPECT_TRUE(listener.Accept().ok());
+  client.Join();
+}
+
+TEST(ListenerAddressTest, WhatCannotBeAnAddressIsRefused) {
+  EXPECT_TRUE(absl::IsInvalidArgument(Listener<int>::Create(std::string(200, 'x')).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(Listener<int>::Create("@").status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(Listener<int>::Create(std::string("a\0b", 3)).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(Client<int>("").status()));
+  EXPECT_TRUE(absl::IsNotFound(Listener<int>::Create("/nonexistent/socket").status()));
+  EXPECT_TRUE(absl::IsNotFound(Client<int>("/nonexistent/socket").status()));
+}
+
+}  // namespace
+}  // namespace shoal
