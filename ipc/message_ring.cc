@@ -159,6 +159,7 @@ absl::StatusOr<std::unique_ptr<RingPort>> RingPort::Open(const shm_internal::Hol
 }
 
 RingPort::~RingPort() {
+  relay_.reset();
   if (!redelivers()) return;
   for (Owed& owed : owed_) {
     uint64_t word = owed.held.word;
@@ -491,6 +492,8 @@ absl::StatusOr<HeldCell> RingPort::Take(Deadline deadline) {
   }
   if (__builtin_expect(look == Look::kFound, 1)) {
     if (!keeps()) ring_->putters_.Wake();
+    // message_ring.port (acquire)
+    if (FdRelay* const relay = relay_known_.load(std::memory_order_acquire); relay != nullptr) relay->Consumed();
     return held;
   }
   if (look == Look::kNothing) return TimedOut();
@@ -736,6 +739,42 @@ bool RingPort::ReadyToTake() const {
   TakeBackFromTheDead(deaths().load(std::memory_order_acquire));  // participants.deaths (acquire)
   HeldCell held;
   return LookForMessage(held, /*take=*/false) != Look::kNothing;
+}
+
+absl::StatusOr<int> RingPort::Fd() {
+  const std::lock_guard lock(mutex_);
+  if (relay_ == nullptr) {
+    SHOAL_ASSIGN_OR_RETURN(relay_, FdRelay::Start(Hook()));
+    relay_known_.store(relay_.get(), std::memory_order_release);  // message_ring.port (release)
+  }
+  return relay_->fd();
+}
+
+WaitHook RingPort::Hook() const {
+  static constexpr WaitOps kOps = {
+      .deaths = [](const void* port) { return &static_cast<const RingPort*>(port)->deaths(); },
+      .ready = [](const void* port) { return static_cast<const RingPort*>(port)->ReadyToTake(); },
+      .announce =
+          [](const void* port, sync_internal::FutexExpectation* sleep_on) {
+            const auto& self = *static_cast<const RingPort*>(port);
+            *sleep_on = {&self.ring_->getters_.word(), self.ring_->getters_.Announce()};
+            return !self.ReadyToTake();
+          },
+      .was_ready = nullptr,
+      .withdraw = [](const void* port) { static_cast<const RingPort*>(port)->WakeGetters(1); },
+      .fd =
+          [](const void* port) {
+            const absl::StatusOr<int> fd = const_cast<RingPort*>(static_cast<const RingPort*>(port))->Fd();
+            return fd.ok() ? *fd : -1;
+          },
+      .consumed =
+          [](const void* port) {
+            // message_ring.port (acquire)
+            FdRelay* const relay = static_cast<const RingPort*>(port)->relay_known_.load(std::memory_order_acquire);
+            if (relay != nullptr) relay->Consumed();
+          },
+  };
+  return {.object = this, .ops = &kOps};
 }
 
 // ---- for handles -------------------------------------------------------------------------------------------------------------------
