@@ -5,8 +5,13 @@
 
 #include "shoal/ipc/client.h"              // IWYU pragma: export
 #include "shoal/ipc/connection.h"          // IWYU pragma: export
+#include "shoal/ipc/joinable_queue.h"      // IWYU pragma: export
+#include "shoal/ipc/lifo_queue.h"          // IWYU pragma: export
 #include "shoal/ipc/listener.h"            // IWYU pragma: export
 #include "shoal/ipc/pipe.h"                // IWYU pragma: export
+#include "shoal/ipc/priority_queue.h"      // IWYU pragma: export
+#include "shoal/ipc/queue.h"               // IWYU pragma: export
+#include "shoal/ipc/simple_queue.h"        // IWYU pragma: export
 #include "shoal/ipc/wait.h"                // IWYU pragma: export
 #include "shoal/pool/pool.h"               // IWYU pragma: export
 #include "shoal/process/cpu_count.h"       // IWYU pragma: export

@@ -78,6 +78,9 @@ namespace {
 constexpr int kFewestPauses = 16;
 constexpr int kMostPauses = 64;
 
+// Whoever must begin again because others were first has seen them go on. So often in a row, the bytes make no sense.
+constexpr int kMostTries = 1'000'000;
+
 constexpr size_t kCellAlignment = 64;
 
 constexpr uint64_t RoundUp(uint64_t value, uint64_t multiple) { return (value + multiple - 1) / multiple * multiple; }
@@ -156,6 +159,7 @@ absl::StatusOr<std::unique_ptr<RingPort>> RingPort::Open(const shm_internal::Hol
 }
 
 RingPort::~RingPort() {
+  relay_.reset();
   if (!redelivers()) return;
   for (Owed& owed : owed_) {
     uint64_t word = owed.held.word;
@@ -252,7 +256,8 @@ RingPort::Look RingPort::LookForRoom(HeldCell& held) const {
   Tail tail = {.position = ring_->tail_.load(std::memory_order_acquire), .entry = 0};  // message_ring.hint (acquire)
   // relaxed: of this process; it never leads
   if (keeps() || tail.position - shape_.capacity >= known_taken_.load(std::memory_order_relaxed)) {
-    for (;;) {
+    for (int tries = kMostTries;; --tries) {
+      if (tries == 0) return Look::kDamaged;
       if (const Look look = FindTail(tail); look != Look::kFound) return look;
       if (keeps()) break;
       const Look full = IsFull(tail.position);
@@ -293,7 +298,8 @@ absl::StatusOr<HeldCell> RingPort::Claim(Deadline deadline) {
 // Puts what is in the cell, if there is room.
 RingPort::Look RingPort::TryPublish(HeldCell& held) const {
   Tail tail;
-  for (;;) {
+  for (int tries = kMostTries;; --tries) {
+    if (tries == 0) return Look::kDamaged;
     // relaxed: a guess
     PrefetchToWrite(&order_[ring_->tail_.load(std::memory_order_relaxed) & order_mask_]);
     if (const Look look = FindTail(tail); look != Look::kFound) return look;
@@ -486,6 +492,8 @@ absl::StatusOr<HeldCell> RingPort::Take(Deadline deadline) {
   }
   if (__builtin_expect(look == Look::kFound, 1)) {
     if (!keeps()) ring_->putters_.Wake();
+    // message_ring.port (acquire)
+    if (FdRelay* const relay = relay_known_.load(std::memory_order_acquire); relay != nullptr) relay->Consumed();
     return held;
   }
   if (look == Look::kNothing) return TimedOut();
@@ -719,17 +727,54 @@ bool RingPort::full() const {
     return true;
   }
   Tail tail;
-  for (;;) {
+  for (int tries = kMostTries; tries != 0; --tries) {
     if (FindTail(tail) != Look::kFound) return size() >= shape_.capacity;
     const Look full = IsFull(tail.position);
     if (full != Look::kEnd) return full == Look::kFound;
   }
+  return false;
 }
 
 bool RingPort::ReadyToTake() const {
   TakeBackFromTheDead(deaths().load(std::memory_order_acquire));  // participants.deaths (acquire)
   HeldCell held;
   return LookForMessage(held, /*take=*/false) != Look::kNothing;
+}
+
+absl::StatusOr<int> RingPort::Fd() {
+  const std::lock_guard lock(mutex_);
+  if (relay_ == nullptr) {
+    SHOAL_ASSIGN_OR_RETURN(relay_, FdRelay::Start(Hook()));
+    relay_known_.store(relay_.get(), std::memory_order_release);  // message_ring.port (release)
+  }
+  return relay_->fd();
+}
+
+WaitHook RingPort::Hook() const {
+  static constexpr WaitOps kOps = {
+      .deaths = [](const void* port) { return &static_cast<const RingPort*>(port)->deaths(); },
+      .ready = [](const void* port) { return static_cast<const RingPort*>(port)->ReadyToTake(); },
+      .announce =
+          [](const void* port, sync_internal::FutexExpectation* sleep_on) {
+            const auto& self = *static_cast<const RingPort*>(port);
+            *sleep_on = {&self.ring_->getters_.word(), self.ring_->getters_.Announce()};
+            return !self.ReadyToTake();
+          },
+      .was_ready = nullptr,
+      .withdraw = [](const void* port) { static_cast<const RingPort*>(port)->WakeGetters(1); },
+      .fd =
+          [](const void* port) {
+            const absl::StatusOr<int> fd = const_cast<RingPort*>(static_cast<const RingPort*>(port))->Fd();
+            return fd.ok() ? *fd : -1;
+          },
+      .consumed =
+          [](const void* port) {
+            // message_ring.port (acquire)
+            FdRelay* const relay = static_cast<const RingPort*>(port)->relay_known_.load(std::memory_order_acquire);
+            if (relay != nullptr) relay->Consumed();
+          },
+  };
+  return {.object = this, .ops = &kOps};
 }
 
 // ---- for handles -------------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shoal/ipc/audience.h"
+#include "shoal/ipc/fd_relay.h"
 #include "shoal/ipc/payload.h"
+#include "shoal/ipc/wait_hook.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/holds.h"
 #include "shoal/shm/message_cells.h"
@@ -172,8 +174,11 @@ class RingPort final : public shm_internal::HoldCompanion {
   size_t size() const;
   bool full() const;
   bool ReadyToTake() const;  // there is something, or the end; takes back from the dead
-  uint32_t AnnounceGetter() const { return ring_->getters_.Announce(); }
-  const sync_internal::FutexWord& getters_word() const { return ring_->getters_.word(); }
+  // For Wait; lives as long as this.
+  WaitHook Hook() const;
+  // A descriptor that can be read while there is something, or the end: of this process, fed by a thread of it that begins with the
+  // first call. ResourceExhausted.
+  absl::StatusOr<int> Fd();
   void WakeGetters(int count) const { ring_->getters_.Wake(count); }
   const sync_internal::FutexWord& deaths() const { return attachment_->header().deaths; }
 
@@ -240,6 +245,8 @@ class RingPort final : public shm_internal::HoldCompanion {
 
   std::mutex mutex_;
   std::deque<Owed> owed_;
+  std::unique_ptr<FdRelay> relay_;               // guarded by the mutex; made once
+  std::atomic<FdRelay*> relay_known_{nullptr};
 };
 
 // The ring of an object that this process holds, made if need be. DataLoss.

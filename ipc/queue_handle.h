@@ -19,6 +19,7 @@
 #include "shoal/ipc/message_ring.h"
 #include "shoal/ipc/message_type.h"
 #include "shoal/ipc/payload.h"
+#include "shoal/ipc/wait_hook.h"
 #include "shoal/shm/holds.h"
 #include "shoal/shm/names.h"
 #include "shoal/shm/segment.h"
@@ -108,6 +109,18 @@ class QueueHandle {
   [[nodiscard]] absl::Status Assign(const QueueHandle& other) { return object_.Assign(other.object_); }
   // Whether it names a queue that this process may use.
   explicit operator bool() const { return static_cast<bool>(object_); }
+
+  // For Wait: ready when there is something to take, or the end. Valid as long as this process holds the queue.
+  WaitHook wait_hook() const {
+    const RingPort* const port = EnterOrNull();
+    return port == nullptr ? WaitHook() : port->Hook();
+  }
+  // A descriptor of this process for poll(2) and its kin: can be read while there is something to take, or the end. It stays the
+  // queue's; a thread of this process feeds it from the first call on. ResourceExhausted; FailedPrecondition: names no queue.
+  [[nodiscard]] absl::StatusOr<int> fd() const {
+    SHOAL_ASSIGN_OR_RETURN(RingPort * port, Enter());
+    return port->Fd();
+  }
 
  protected:
   static absl::StatusOr<Shared<Object>> Make(const QueueOptions& options, uint32_t flags) {

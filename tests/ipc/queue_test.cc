@@ -15,6 +15,7 @@
 #include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "shoal/ipc/wait.h"
 #include "shoal/shm/atomic.h"
 #include "shoal/shm/mutex.h"
 #include "shoal/shm/segment.h"
@@ -297,6 +298,37 @@ TEST_P(QueueWorlds, WhatIsGivenBackComesAgainBeforeWhatIsNewer) {
   });
   other.Join();
   EXPECT_TRUE(world->empty());
+}
+
+// ---- waiting ---------------------------------------------------------------------------------------------------------------------
+
+TEST_P(QueueWorlds, WaitSaysWhichIsReadyAndTakesNothing) {
+  auto world = WorldOf<int>(GetParam(), {.capacity = 4});
+  auto other = Queue<int>::Create({.segment = &world.segment(), .capacity = 4});
+  ASSERT_TRUE(other.ok());
+  EXPECT_TRUE(Wait({*other, *world}, absl::ZeroDuration())->empty());
+  Party putter = world.Start(1, [&world](Queue<int>& queue, int) {
+    tests::Await([&] { return world.counter(0) == 1; });
+    EXPECT_TRUE(queue.Put(1).ok());
+  });
+  // A getter sleeps beside, in another process: who only waits must not swallow its wake.
+  Party getter = world.Start(0, [](Queue<int>& queue, int) { EXPECT_TRUE(queue.Get().ok()); });
+  getter.AwaitAsleep();
+  world.counter(0) = 1;
+  putter.Join();
+  getter.Join();
+  EXPECT_TRUE(world->Put(2).ok());
+  const auto ready = Wait({*other, *world});
+  ASSERT_TRUE(ready.ok()) << ready.status();
+  EXPECT_EQ(*ready, std::vector<size_t>{1});
+  EXPECT_EQ(world->size(), 1u);
+  const auto fd = world->fd();
+  ASSERT_TRUE(fd.ok()) << fd.status();
+  EXPECT_EQ(*Wait({*fd, *other}), std::vector<size_t>{0});
+  EXPECT_EQ(*world->Get(), 2);
+  EXPECT_TRUE(Wait({*fd, *other}, absl::ZeroDuration())->empty());
+  world->Close();
+  EXPECT_EQ(*Wait({*other, *world}), std::vector<size_t>{1});
 }
 
 // ---- misuse ---------------------------------------------------------------------------------------------------------------------

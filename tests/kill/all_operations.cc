@@ -27,8 +27,8 @@ constexpr OperationGroup kGroups[] = {
     {"plug-in", PluginOperations},
     {"holding", HoldingOperations, HoldingOperationsThatTear},
     {"map", MapOperations, MapOperationsThatTear},
-    {"queue", QueueOperations, QueueOperationsThatLose},
     {"connection", ConnectionOperations, ConnectionOperationsThatHang},
+    {"queue", QueueOperations, QueueOperationsThatLose},
 };
 
 }  // namespace
