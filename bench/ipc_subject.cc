@@ -9,7 +9,6 @@ namespace {
 
 // One for each part of the package.
 constexpr absl::StatusOr<std::vector<Row>> (*kParts[])(const Settings&) = {
-    ConnectionRows,
     QueueRows,
     ConnectionRows,
 };

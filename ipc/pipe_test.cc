@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,10 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 constexpr absl::Duration kAtOnce = absl::ZeroDuration();
+
+// An end is one's at a time.
+static_assert(std::is_nothrow_move_constructible_v<Connection<int>> && !std::is_copy_constructible_v<Connection<int>> &&
+              !std::is_copy_assignable_v<Connection<int>>);
 
 struct Point {
   double x = 0;

@@ -287,6 +287,37 @@ Round HandOff(size_t times, bool sleeping) {
   };
 }
 
+// The same of 8 bytes through a pipe(2), the receiver asleep: what the kernel needs to wake it.
+Round WokenByKernel(size_t times) {
+  return [=]() -> absl::StatusOr<double> {
+    KernelPipes pipes(sizeof(uint64_t));
+    const GateMemory memory;
+    Gate& gate = memory.gate;
+    SHOAL_RETURN_IF_ERROR(RunBoth([&](int side) {
+      pipes.Open(side);
+      uint64_t message = 0;
+      std::vector<double> seconds;
+      if (side == 1) gate.stage = getpid();
+      gate.Meet();
+      for (size_t i = 0; i < times; ++i) {
+        if (side == 0) {
+          const timespec length = {.tv_sec = 0, .tv_nsec = 100'000};
+          nanosleep(&length, nullptr);
+          while (!Sleeps(gate.stage)) sched_yield();
+          gate.begun = Deadline::Now();
+          pipes.Send(&message);
+        } else {
+          pipes.Recv(&message);
+          seconds.push_back(static_cast<double>(Deadline::Now() - gate.begun) * 1e-9);
+        }
+      }
+      if (side == 1) gate.seconds = Median(seconds);
+      gate.Meet();
+    }));
+    return gate.seconds.load();
+  };
+}
+
 Round Bound(double seconds) {
   return [=]() -> absl::StatusOr<double> { return seconds; };
 }
@@ -384,7 +415,8 @@ absl::StatusOr<std::vector<Row>> ConnectionRows(const Settings& settings) {
   works.push_back({.name = "64 MiB handed over, receiver sleeps",
                    .quantity = Quantity::kTime,
                    .ours = HandOff(settings.Items(300), /*sleeping=*/true),
-                   .peers = {{"bound, 10 us", 1.0, Bound(10e-6)}}});
+                   .peers = {{"bound, 10 us", 1.0, Bound(10e-6)},
+                             {"8 bytes by pipe(2)", std::nullopt, WokenByKernel(settings.Items(300))}}});
   std::vector<Row> rows;
   for (const Work& work : works) {
     SHOAL_ASSIGN_OR_RETURN(const std::vector<Row> measured, Measure(work, settings));
