@@ -293,10 +293,9 @@ TEST_F(ConnectionDeaths, WhoSleepsIsWokenByADeath) {
   enum class Call { kRecv, kSend, kPoll, kFd };
   for (const Call call : {Call::kRecv, Call::kSend, Call::kPoll, Call::kFd}) {
     auto [near, far] = world_.Make<int>({.capacity = 1});
-    auto [left, right] = world_.Make<int>();
     Party victim = world_.Start<int, int>(1, std::move(far), [](Connection<int>&) { SleepForEver(); });
     Party sleeper = world_.Start<int, int>(
-        2, std::move(near), [call, &end_of_told = left](Connection<int>& end) {
+        2, std::move(near), [call](Connection<int>& end) {
           switch (call) {
             case Call::kRecv:
               EXPECT_TRUE(absl::IsUnavailable(end.Recv().status()));

@@ -182,7 +182,6 @@ TEST_F(WaitTest, ADeathWakesWhoWaits) {
   for (const bool with_descriptor : {false, true}) {
     const Descriptors descriptors;
     auto [near, far] = world_.Make<int>();
-    auto [left, right] = world_.Make<int>();
     Party victim = world_.Start<int, int>(1, std::move(far), [](Connection<int>&) {
       for (;;) pause();
     });
