@@ -95,11 +95,11 @@ class MessageRing final {
 
   shm_internal::CellTable table_ = {};  // first: shm/dispose.cc finds it there
   RingShape shape_ = {};
-  uint8_t reserved_[16] = {};
+  [[maybe_unused]] uint8_t reserved_[16] = {};
   alignas(64) std::atomic<uint64_t> tail_{0};  // hints: every position before it has been put,
-  uint8_t padding_0_[120] = {};
+  [[maybe_unused]] uint8_t padding_0_[120] = {};
   alignas(64) std::atomic<uint64_t> head_{0};  // and every position before it has been taken
-  uint8_t padding_1_[120] = {};
+  [[maybe_unused]] uint8_t padding_1_[120] = {};
   alignas(64) Audience getters_;
   Audience putters_;
   Audience joiners_;
@@ -107,7 +107,7 @@ class MessageRing final {
   std::atomic<uint32_t> returned_{0};  // odd: there may be a returned message
   std::atomic<uint32_t> swept_{0};     // the segment's `deaths` when all cells were looked at for dead owners
   std::atomic<uint64_t> lost_{0};      // messages that dead takers had not done with: number:32, pid of the last:32
-  uint8_t padding_2_[96] = {};
+  [[maybe_unused]] uint8_t padding_2_[96] = {};
 };
 static_assert(sizeof(MessageRing) == 448 && alignof(MessageRing) == 64, "part of the shared layout");
 

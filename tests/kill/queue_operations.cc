@@ -40,7 +40,6 @@ namespace {
 using shm_internal::Attachment;
 
 constexpr int kValues = 16;
-constexpr int kNone = -1;
 constexpr int kTorn = kValues;  // what a message that is not whole is taken for
 
 // What the parties share beside the segment, which all have mapped at one address.
