@@ -89,9 +89,12 @@ absl::StatusOr<std::shared_ptr<Attachment>> Register(std::shared_ptr<Attachment>
 }
 
 // Whether the owner of this word is a thread of this process.
-bool OwnedByThisProcess(const sync_internal::RobustWord& word) {
+// By a thread that is none of `reapers`: these hold words of the dead.
+bool OwnedByThisProcess(const sync_internal::RobustWord& word, const std::vector<uint32_t>& reapers) {
   const uint32_t seen = word.word.load(std::memory_order_relaxed);  // relaxed: the kernel tells whose it is
-  return !sync_internal::IsFree(seen) && tgkill(getpid(), static_cast<pid_t>(sync_internal::OwnerOf(seen)), 0) == 0;
+  const uint32_t owner = sync_internal::OwnerOf(seen);
+  return !sync_internal::IsFree(seen) && tgkill(getpid(), static_cast<pid_t>(owner), 0) == 0 &&
+         std::find(reapers.begin(), reapers.end(), owner) == reapers.end();
 }
 
 }  // namespace
@@ -169,10 +172,12 @@ absl::Status Attachment::CheckNoOtherCopy() {
       if (SameSegment(*known.attachment)) ours.push_back(known.process_number);
     }
   }
+  // Meanwhile nobody becomes a reaper, and whoever was one has given up what it held.
+  const std::lock_guard lock(state.reapers_mutex);
   const auto is_of_another_copy = [&](const auto& slot) {
     // relaxed: of a living owner it is stable, and stored before this process could let another thread look
     const uint64_t process = slot.process.load(std::memory_order_relaxed);
-    return std::find(ours.begin(), ours.end(), process) == ours.end() && OwnedByThisProcess(slot.life);
+    return std::find(ours.begin(), ours.end(), process) == ours.end() && OwnedByThisProcess(slot.life, state.reapers);
   };
   const auto used_by_another_copy = [&](const auto& slots) {
     return std::any_of(slots.begin(), slots.end(), is_of_another_copy);

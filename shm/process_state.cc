@@ -12,8 +12,8 @@ namespace shoal::shm_internal {
 namespace {
 
 // In the order in which they are taken.
-std::array<std::mutex*, 4> Mutexes(ProcessState& state) {
-  return {&state.default_mutex, &state.joining, &state.claiming, &state.mutex};
+std::array<std::mutex*, 5> Mutexes(ProcessState& state) {
+  return {&state.default_mutex, &state.joining, &state.claiming, &state.mutex, &state.reapers_mutex};
 }
 
 void LockAll() {
@@ -22,6 +22,12 @@ void LockAll() {
 
 void UnlockAll() {
   for (std::mutex* const mutex : Mutexes(*ProcessStateOrNull())) mutex->unlock();
+}
+
+// The parent's threads are not the child's.
+void UnlockAllInChild() {
+  ProcessStateOrNull()->reapers.clear();
+  UnlockAll();
 }
 
 }  // namespace
@@ -37,7 +43,7 @@ ProcessState* ProcessStateOrNull() {
     delete made;
     return static_cast<ProcessState*>(known);
   }
-  pthread_atfork(LockAll, UnlockAll, UnlockAll);
+  pthread_atfork(LockAll, UnlockAll, UnlockAllInChild);
   return made;
 }
 

@@ -32,6 +32,8 @@ struct ProcessState {
   std::atomic<uintptr_t> lowest{UINTPTR_MAX};       // the range of all mappings that there ever were; written under mutex
   std::atomic<uintptr_t> highest{0};
   std::mutex claiming;                              // held while a thread takes its place in a segment
+  std::mutex reapers_mutex;                         // the last of these to be taken
+  std::vector<uint32_t> reapers;                    // guarded by it: threads that may hold the life words of dead ones
   std::mutex joining;                               // held while the process does
   std::mutex default_mutex;                         // held while default_segment is made
   std::atomic<Segment*> default_segment{nullptr};

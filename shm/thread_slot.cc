@@ -14,6 +14,7 @@
 
 #include "shoal/shm/thread_slot.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include "absl/strings/str_cat.h"
@@ -25,6 +26,28 @@
 #include "shoal/sync/status.h"
 
 namespace shoal::shm_internal {
+namespace {
+
+// As long as it lives, this thread may hold life words of threads that were of other processes.
+class Reaper final {
+ public:
+  explicit Reaper(uint32_t tid) : state_(*ProcessStateOrNull()), tid_(tid) {
+    const std::lock_guard lock(state_.reapers_mutex);
+    state_.reapers.push_back(tid_);
+  }
+  Reaper(const Reaper&) = delete;
+  Reaper& operator=(const Reaper&) = delete;
+  ~Reaper() {
+    const std::lock_guard lock(state_.reapers_mutex);
+    state_.reapers.erase(std::find(state_.reapers.begin(), state_.reapers.end(), tid_));
+  }
+
+ private:
+  ProcessState& state_;
+  const uint32_t tid_;
+};
+
+}  // namespace
 
 absl::StatusOr<int> ClaimThreadSlot(sync_internal::Thread& self, Attachment& attachment) {
   const uint64_t process = attachment.process_number();
@@ -76,6 +99,7 @@ void TellOfDeath(SegmentHeader& header) {
 }
 
 void ReapThreadSlots(sync_internal::Thread& self, Attachment& attachment, uint64_t process) {
+  const Reaper reaper(self.tid);
   for (int i = 0; i < kMaxThreads; ++i) {
     ThreadSlot& slot = attachment.threads()[static_cast<size_t>(i)];
     // relaxed: a number that never returns; whoever takes the slot over stores another

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <new>
@@ -81,6 +82,36 @@ TEST(MembershipTest, AForkedChildIsAnotherParticipant) {
   KillAndAwaitReaping(*world.attachment, child);
   EXPECT_TRUE(IsDead(*world.attachment, child.id));
   EXPECT_FALSE(IsDead(*world.attachment, id));
+}
+
+// While the keeper holds the life words of a dead process's threads, a thread of its own process that comes to the segment must not take
+// it for another copy of the library.
+TEST(MembershipTest, AThreadThatComesWhileTheDeadAreReapedIsLetIn) {
+  World world;
+  ASSERT_TRUE(Participate(*world.attachment).ok());
+  std::atomic<bool> stop{false};
+  std::thread newcomers([&] {
+    while (!stop) {
+      std::thread([&] {
+        const auto guard = world.mutex->Lock();
+        EXPECT_TRUE(guard.ok()) << guard.status();
+      }).join();
+    }
+  });
+  for (int i = 0; i < 50; ++i) {
+    const Child child = Start(*world.attachment, [&] {
+      for (int thread = 0; thread < 20; ++thread) {
+        std::thread([&] {
+          EXPECT_TRUE(SectionAt(world.mutex).ok());
+          pause();
+        }).detach();
+      }
+      EXPECT_TRUE(SectionAt(world.mutex).ok());
+    });
+    KillAndAwaitReaping(*world.attachment, child);
+  }
+  stop = true;
+  newcomers.join();
 }
 
 TEST(MembershipTest, ItEndsWithTheLastUseOfTheSegment) {
