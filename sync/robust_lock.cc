@@ -57,7 +57,7 @@ namespace {
 // because each look takes the word's cache line away from the owner, who needs it to release. In cycles of the time-stamp counter,
 // for a `pause` takes 20 ns on one processor and 80 on another. Measured in
 // docs/decisions/a-locker-looks-seldom-and-for-seven-microseconds-before-it-sleeps.md.
-constexpr uint64_t kCyclesBetweenLooks = 1'000;
+constexpr uint64_t kCyclesBetweenLooks = 2'000;
 constexpr uint64_t kCyclesOfLooking = 16'000;
 
 constinit std::atomic<uint64_t> backstops{0};
