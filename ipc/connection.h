@@ -37,38 +37,6 @@ namespace ipc_internal {
 // Gives PipeMaker and Listener the ends that they make.
 struct ConnectionAccess;
 
-// Whether a T contains a handle that moves: it is sent as an rvalue only.
-template <class T, class... Outer>
-constexpr bool MovesHandles();
-template <class T, class... Outer, size_t... i>
-constexpr bool AnyFieldMovesHandles(std::index_sequence<i...>) {
-  return (MovesHandles<boost::pfr::tuple_element_t<i, T>, T, Outer...>() || ...);
-}
-template <class Tuple, class... Outer, size_t... i>
-constexpr bool AnyElementMovesHandles(std::index_sequence<i...>) {
-  return (MovesHandles<std::tuple_element_t<i, Tuple>, Outer...>() || ...);
-}
-template <class T, class... Outer>
-constexpr bool MovesHandles() {
-  if constexpr ((std::same_as<T, Outer> || ...)) {
-    return false;
-  } else if constexpr (WireHandle<T>) {
-    return !std::copy_constructible<T>;
-  } else if constexpr (SharedValue<T> || WireScalar<T> || std::same_as<T, std::string>) {
-    return false;
-  } else if constexpr (kIsMap<T>) {
-    return MovesHandles<typename T::key_type, Outer...>() || MovesHandles<typename T::mapped_type, Outer...>();
-  } else if constexpr (kIsVector<T> || kIsOptional<T> || kIsStdArray<T>) {
-    return MovesHandles<typename T::value_type, Outer...>();
-  } else if constexpr (kIsTuple<T>) {
-    return AnyElementMovesHandles<T, Outer...>(std::make_index_sequence<std::tuple_size_v<T>>());
-  } else if constexpr (WireStruct<T>) {
-    return AnyFieldMovesHandles<T, Outer...>(std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
-  } else {
-    return false;
-  }
-}
-
 }  // namespace ipc_internal
 
 // One end of a pipe: sends messages to the other end, and receives what that sends. Pipe() makes the two; Listener and Client give

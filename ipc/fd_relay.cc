@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "shoal/shm/quiet_thread.h"
+#include "shoal/sync/cancellation.h"
 #include "shoal/sync/process_epoch.h"
 #include "shoal/sync/status.h"
 
@@ -52,6 +53,7 @@ FdRelay::~FdRelay() {
     return;
   }
   state_.store(kOver, std::memory_order_relaxed);  // relaxed: a cue
+  const sync_internal::NoCancellation whole;  // a destructor is not unwound
   sync_internal::WakeAll(state_);
   thread_.join();
 }

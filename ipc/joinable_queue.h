@@ -47,7 +47,7 @@ class JoinableObject : public QueueObject<T> {
 // Errors:          TaskDone: FailedPrecondition: everything that was taken is done. Join: DeadlineExceeded; Unavailable: as above.
 template <class T>
 class JoinableQueue final : public ipc_internal::QueueHandle<T, ipc_internal::JoinableObject<T>> {
-  static_assert(std::copy_constructible<T>, "a task stays in the queue until it is done, so it must be possible to copy it");
+  static_assert(ipc_internal::Repeats<T>, "a task stays in the queue until it is done, so it must be possible to copy it");
   using Object = ipc_internal::JoinableObject<T>;
   using Base = ipc_internal::QueueHandle<T, Object>;
 

@@ -52,6 +52,7 @@ namespace {
 // How long a client may keep us waiting, and how many may at once.
 constexpr absl::Duration kPatience = absl::Seconds(10);
 constexpr size_t kMostClients = 64;
+constexpr int kMostLate = 4 * 64;  // events that are looked at when the time is over
 
 absl::Status TimedOut() { return MakeStatus(absl::StatusCode::kDeadlineExceeded, "nobody connected in time"); }
 
@@ -170,6 +171,7 @@ absl::StatusOr<PipeEnd*> ListenerSocket::Accept(const std::shared_ptr<Attachment
 absl::StatusOr<PipeEnd*> ListenerSocket::AcceptClaimed(const std::shared_ptr<Attachment>& segment,
                                                        const shm_internal::TypeDescription& type, const PipeShape& shape,
                                                        Deadline deadline) {
+  int late = 0;
   for (bool last = false;;) {
     if (closed()) return MakeStatus(absl::StatusCode::kFailedPrecondition, "the listener is closed");
     SendAwayTheSilent();
@@ -185,9 +187,11 @@ absl::StatusOr<PipeEnd*> ListenerSocket::AcceptClaimed(const std::shared_ptr<Att
       if (last) return TimedOut();
       continue;
     }
+    // Whoever keeps on connecting does not keep us beyond our time; as many as can be waiting are looked at.
+    if (last && ++late > kMostLate) return TimedOut();
     if (event.data.ptr == this) continue;  // closed
     if (event.data.ptr == nullptr) {
-      Welcome();
+      SHOAL_RETURN_IF_ERROR(Welcome());
       continue;
     }
     const auto client =
@@ -207,15 +211,19 @@ absl::StatusOr<PipeEnd*> ListenerSocket::AcceptClaimed(const std::shared_ptr<Att
 }
 
 // Lets one more in, who is of our user.
-void ListenerSocket::Welcome() {
+absl::Status ListenerSocket::Welcome() {
   UniqueFd socket(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!socket.valid() || !CheckSameUser(socket.get()).ok()) return;
+  if (!socket.valid() && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
+    return ErrnoStatus(errno, "cannot let a client in");
+  }
+  if (!socket.valid() || !CheckSameUser(socket.get()).ok()) return absl::OkStatus();
   if (clients_.size() >= kMostClients) {
     const auto silent = std::find_if(clients_.begin(), clients_.end(), [](const Client& one) { return one.ours == nullptr; });
     SendAway(silent == clients_.end() ? clients_.begin() : silent);
   }
   clients_.push_back({.socket = std::move(socket), .until = Deadline::After(kPatience)});
   if (!Watch(clients_.back().socket.get(), &clients_.back()).ok()) SendAway(std::prev(clients_.end()));
+  return absl::OkStatus();
 }
 
 absl::Status ListenerSocket::Offer(Client& client, const std::shared_ptr<Attachment>& segment,
@@ -229,6 +237,11 @@ absl::Status ListenerSocket::Offer(Client& client, const std::shared_ptr<Attachm
 }
 
 void ListenerSocket::SendAway(Clients::iterator client) {
+  // A child that was forked meanwhile has the socket, too: closing ours alone would neither take it out of the set nor hang up.
+  if (sync_internal::InProcessOf(epoch_)) {
+    epoll_ctl(events_.get(), EPOLL_CTL_DEL, client->socket.get(), nullptr);
+    shutdown(client->socket.get(), SHUT_RDWR);
+  }
   if (client->offered != nullptr) {
     if (client->offered->TakeBack(shm_internal::EndState::kHandedOver)) client->offered->Close();
     client->offered->Leave();

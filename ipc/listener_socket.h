@@ -55,7 +55,7 @@ class ListenerSocket final {
   absl::StatusOr<PipeEnd*> AcceptClaimed(const std::shared_ptr<shm_internal::Attachment>& segment,
                                          const shm_internal::TypeDescription& type, const PipeShape& shape,
                                          sync_internal::Deadline deadline);
-  void Welcome();
+  absl::Status Welcome();
   absl::Status Offer(Client& client, const std::shared_ptr<shm_internal::Attachment>& segment,
                      const shm_internal::TypeDescription& type, const PipeShape& shape);
   void SendAway(Clients::iterator client);

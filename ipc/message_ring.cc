@@ -344,12 +344,14 @@ absl::Status RingPort::Publish(HeldCell& held, Deadline deadline) {
 void RingPort::Free(uint32_t cell) const {
   WordOf(cell).exchange(0, std::memory_order_seq_cst);  // message_ring.cell (release); seq_cst: see EDGE audience.brought
   ring_->putters_.Wake();
-  if (__builtin_expect(keeps(), 0)) {
-    // seq_cst: as in Audience::Wake. There the bit, here the look.
-    if (ring_->joiners_.SomebodySleeps() && NobodyOwes()) ring_->joiners_.WakeAll();
-    // seq_cst: who finds the end stores it, and then looks at the cells
-    if (ring_->closed_.load(std::memory_order_seq_cst) != 0 && ring_->getters_.SomebodySleeps()) ring_->getters_.WakeAll();
-  }
+  if (__builtin_expect(keeps(), 0)) TellThatLessIsOwed();
+}
+
+void RingPort::TellThatLessIsOwed() const {
+  // seq_cst: as in Audience::Wake. There the bit, here the look.
+  if (ring_->joiners_.SomebodySleeps() && NobodyOwes()) ring_->joiners_.WakeAll();
+  // seq_cst: who finds the end stores it, and then looks at the cells
+  if (ring_->closed_.load(std::memory_order_seq_cst) != 0 && ring_->getters_.SomebodySleeps()) ring_->getters_.WakeAll();
 }
 
 // Gives up what is in a cell with this word. False: it has another.
@@ -361,7 +363,9 @@ bool RingPort::Clear(uint32_t cell, uint64_t word) const {
   }
   if (!DropMessage(attachment_, *At(cell).cell).ok()) {
     // No memory for a journal: nobody's, until the next sweep.
-    WordOf(cell).store(CellWord::Of(CellState::kClearing, 0, 0), std::memory_order_release);  // message_ring.cell (release)
+    // message_ring.cell (release); seq_cst: see EDGE audience.brought
+    WordOf(cell).store(CellWord::Of(CellState::kClearing, 0, 0), std::memory_order_seq_cst);
+    TellThatLessIsOwed();
     return true;
   }
   Free(cell);
@@ -479,6 +483,11 @@ RingPort::Look RingPort::EndOrNothing() const {
   return others ? Look::kNothing : Look::kEnd;
 }
 
+void RingPort::TellRelay() const {
+  // message_ring.port (acquire)
+  if (FdRelay* const relay = relay_known_.load(std::memory_order_acquire); relay != nullptr) relay->Consumed();
+}
+
 absl::StatusOr<HeldCell> RingPort::Take(Deadline deadline) {
   HeldCell held;
   // relaxed, both: a hint; whoever sleeps looks again
@@ -492,22 +501,20 @@ absl::StatusOr<HeldCell> RingPort::Take(Deadline deadline) {
   }
   if (__builtin_expect(look == Look::kFound, 1)) {
     if (!keeps()) ring_->putters_.Wake();
-    // message_ring.port (acquire)
-    if (FdRelay* const relay = relay_known_.load(std::memory_order_acquire); relay != nullptr) relay->Consumed();
+    TellRelay();
     return held;
   }
+  TellRelay();  // somebody else has taken what it told of
   if (look == Look::kNothing) return TimedOut();
   return look == Look::kEnd ? QueueIsDrained() : Scribbled();
 }
 
 void RingPort::FinishAsOwed(HeldCell& held) {
-  const uint64_t owed = CellWord::Of(CellState::kOwed, self_, CellWord::Position(held.word));
-  held.word = owed;
-  {
-    const std::lock_guard lock(mutex_);
-    owed_.push_back({.held = held, .thread = std::this_thread::get_id()});
-  }
-  WordOf(held.cell).store(owed, std::memory_order_release);  // message_ring.cell (release)
+  held.word = CellWord::Of(CellState::kOwed, self_, CellWord::Position(held.word));
+  const std::lock_guard lock(mutex_);
+  // In the lock, and first: whoever finds the entry finds the word.
+  WordOf(held.cell).store(held.word, std::memory_order_release);  // message_ring.cell (release)
+  owed_.push_back({.held = held, .thread = std::this_thread::get_id()});
   held.word = 0;
 }
 
@@ -558,23 +565,35 @@ absl::Status RingPort::DoneWithOldest(bool of_anybody) {
   return MakeStatus(absl::StatusCode::kFailedPrecondition, "nothing that was taken from this queue is still to be done");
 }
 
-// Whether everything that was put is done: there is none in a cell.
+// Whether everything that was put is done: there is none in a cell. Only if nothing was put while we looked: otherwise it may have gone
+// to a cell that we had passed already, before the one that we come to was done.
 bool RingPort::NobodyOwes() const {
+  for (;;) {
+    Tail before = {};
+    Tail after = {};
+    FindTail(before);
+    if (AnyCellIsOwed()) return false;
+    FindTail(after);
+    if (before.position == after.position) return true;
+  }
+}
+
+bool RingPort::AnyCellIsOwed() const {
   for (uint32_t cell = 0; cell < count_; ++cell) {
     const uint64_t word = WordOf(cell).load(std::memory_order_seq_cst);  // seq_cst: see EDGE audience.brought
     switch (CellWord::State(word)) {
       case CellState::kTaken:
       case CellState::kOwed:
       case CellState::kReturned:
-        return false;
+        return true;
       case CellState::kOffered:
-        if (IsPublished(cell, word)) return false;
+        if (IsPublished(cell, word)) return true;
         break;
       default:
         break;
     }
   }
-  return true;
+  return false;
 }
 
 absl::Status RingPort::Join(Deadline deadline) {
@@ -761,7 +780,12 @@ WaitHook RingPort::Hook() const {
             return !self.ReadyToTake();
           },
       .was_ready = nullptr,
-      .withdraw = [](const void* port) { static_cast<const RingPort*>(port)->WakeGetters(1); },
+      .withdraw =
+          [](const void* port) {
+            // A wake is passed on only if there is what it was for: two who wait here would wake each other for ever.
+            const auto& self = *static_cast<const RingPort*>(port);
+            if (self.ReadyToTake()) self.WakeGetters(1);
+          },
       .fd =
           [](const void* port) {
             const absl::StatusOr<int> fd = const_cast<RingPort*>(static_cast<const RingPort*>(port))->Fd();
@@ -769,9 +793,7 @@ WaitHook RingPort::Hook() const {
           },
       .consumed =
           [](const void* port) {
-            // message_ring.port (acquire)
-            FdRelay* const relay = static_cast<const RingPort*>(port)->relay_known_.load(std::memory_order_acquire);
-            if (relay != nullptr) relay->Consumed();
+            static_cast<const RingPort*>(port)->TellRelay();
           },
   };
   return {.object = this, .ops = &kOps};

@@ -219,6 +219,9 @@ class RingPort final : public shm_internal::HoldCompanion {
   Look EndOrNothing() const;
   bool IsPublished(uint32_t cell, uint64_t word) const;
   bool NobodyOwes() const;
+  bool AnyCellIsOwed() const;
+  void TellRelay() const;
+  void TellThatLessIsOwed() const;
 
   template <class TryOnce>
   Look AwaitSlowly(Audience& audience, sync_internal::Deadline deadline, TryOnce try_once);

@@ -63,6 +63,42 @@ constexpr bool CheckMessage() {
   return true;
 }
 
+// Whether a T contains a handle that moves: it is sent as an rvalue only.
+template <class T, class... Outer>
+constexpr bool MovesHandles();
+template <class T, class... Outer, size_t... i>
+constexpr bool AnyFieldMovesHandles(std::index_sequence<i...>) {
+  return (MovesHandles<boost::pfr::tuple_element_t<i, T>, T, Outer...>() || ...);
+}
+template <class Tuple, class... Outer, size_t... i>
+constexpr bool AnyElementMovesHandles(std::index_sequence<i...>) {
+  return (MovesHandles<std::tuple_element_t<i, Tuple>, Outer...>() || ...);
+}
+template <class T, class... Outer>
+constexpr bool MovesHandles() {
+  if constexpr ((std::same_as<T, Outer> || ...)) {
+    return false;
+  } else if constexpr (WireHandle<T>) {
+    return !std::copy_constructible<T>;
+  } else if constexpr (SharedValue<T> || WireScalar<T> || std::same_as<T, std::string>) {
+    return false;
+  } else if constexpr (kIsMap<T>) {
+    return MovesHandles<typename T::key_type, Outer...>() || MovesHandles<typename T::mapped_type, Outer...>();
+  } else if constexpr (kIsVector<T> || kIsOptional<T> || kIsStdArray<T>) {
+    return MovesHandles<typename T::value_type, Outer...>();
+  } else if constexpr (kIsTuple<T>) {
+    return AnyElementMovesHandles<T, Outer...>(std::make_index_sequence<std::tuple_size_v<T>>());
+  } else if constexpr (WireStruct<T>) {
+    return AnyFieldMovesHandles<T, Outer...>(std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
+  } else {
+    return false;
+  }
+}
+
+// Of which a message can be made, and the value kept. A vector of what cannot be copied says that it can be.
+template <class T>
+concept Repeats = std::copy_constructible<T> && !MovesHandles<T>();
+
 // Whether all bool among the bytes of a plain value are 0 or 1. To load another byte as a bool would be undefined.
 template <class T>
 bool HasValidBools(const std::byte* bytes);

@@ -170,7 +170,8 @@ absl::Status Decode(std::span<const std::byte> bytes, HandleReader* handles, std
     CborReader reader({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, handles);
     out.emplace();
     if (DecodeItem(reader, *out) && reader.rest().empty()) return absl::OkStatus();
-    out.reset();
+    // What came of it goes after the section has been rolled back: an end that was taken would be closed in it.
+    if (handles == nullptr || handles->status().ok() || absl::IsDataLoss(handles->status())) out.reset();
     return handles != nullptr && !handles->status().ok() ? handles->status() : DamagedMessage();
   }
 }

@@ -305,10 +305,11 @@ void PipeEnd::WakeWhoSleeps(uint32_t mark) {
     if (lane->cells == nullptr) continue;
     // All who can sleep in this direction sleep at our own position: we, and the other, if it has caught up with us. If it has moved on
     // since we looked, its exchange has woken them. Only where messages are read in place, it may sleep at any of their cells.
-    const uint64_t position = lane->Position();
+    // Our own position may be one behind what has been sent, and one before what has been lent: threads beside us are in such a call.
     const bool lent = lane == &in_ && lent_.load(std::memory_order_acquire) != 0;  // pipe.lent (acquire)
-    for (uint64_t i = 0; i <= (lent ? lane->mask : 0); ++i) {
-      PipeCell& cell = lane->CellAt(position + i);
+    const uint64_t first = lane->Position() - (lane == &in_ ? 1 : 0);
+    for (uint64_t i = 0; i <= (lent ? lane->mask : 1); ++i) {
+      PipeCell& cell = lane->CellAt(first + i);
       cell.word.fetch_or(mark, std::memory_order_seq_cst);  // pipe.closing (seq_cst)
       sync_internal::WakeAll(cell.word);
     }

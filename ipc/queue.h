@@ -85,18 +85,18 @@ class Queue final : public ipc_internal::QueueHandle<T, ipc_internal::QueueObjec
   [[nodiscard]] absl::Status PublishAs(std::string_view key) const { return ipc_internal::PublishQueue(key, this->object_); }
 
   [[nodiscard]] absl::Status Put(const T& value, absl::Duration timeout = absl::InfiniteDuration()) requires
-      std::copy_constructible<T> {
+      ipc_internal::Repeats<T> {
     return this->PutValue(value, sync_internal::Deadline::After(timeout));
   }
   // Of what can only be moved. An error leaves it with the caller.
   [[nodiscard]] absl::Status Put(T&& value, absl::Duration timeout = absl::InfiniteDuration()) requires(
-      !std::copy_constructible<T>) {
+      !ipc_internal::Repeats<T>) {
     return this->PutMoved(value, sync_internal::Deadline::After(timeout));
   }
-  [[nodiscard]] bool TryPut(const T& value) requires std::copy_constructible<T> {
+  [[nodiscard]] bool TryPut(const T& value) requires ipc_internal::Repeats<T> {
     return this->PutValue(value, sync_internal::Deadline::Passed()).ok();
   }
-  [[nodiscard]] bool TryPut(T&& value) requires(!std::copy_constructible<T>) {
+  [[nodiscard]] bool TryPut(T&& value) requires(!ipc_internal::Repeats<T>) {
     return this->PutMoved(value, sync_internal::Deadline::Passed()).ok();
   }
 
@@ -112,7 +112,7 @@ class Queue final : public ipc_internal::QueueHandle<T, ipc_internal::QueueObjec
   // Puts all, in order, not as one: how many were put before the timeout, Close, or a message that cannot be; an error if none was.
   [[nodiscard]] absl::StatusOr<size_t> PutMany(std::span<const T> values,
                                                absl::Duration timeout = absl::InfiniteDuration()) requires
-      std::copy_constructible<T> {
+      ipc_internal::Repeats<T> {
     return this->PutValues(values, sync_internal::Deadline::After(timeout));
   }
   // Waits for one, and takes as many as there are, `most` at most.

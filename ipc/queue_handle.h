@@ -64,7 +64,7 @@ absl::StatusOr<RingShape> ShapeFor(const QueueOptions& options, uint32_t flags) 
   if constexpr (FormOf<T>() == MessageForm::kBytes) room = sizeof(T) <= kMaxInlineBytes ? sizeof(T) : 0;
   if (options.inline_bytes != 0) room = options.inline_bytes;
   if (options.acknowledge) flags |= RingFlags::kKeep | RingFlags::kRedeliver;
-  if (!std::copy_constructible<T> && flags != 0) return CannotDeliverTwice();
+  if (!Repeats<T> && flags != 0) return CannotDeliverTwice();
   return RingShape{.capacity = static_cast<uint32_t>(options.capacity),
                    .room_at = RoomAt<T>(),
                    .room_bytes = static_cast<uint32_t>(room),

@@ -154,15 +154,18 @@ absl::StatusOr<Packet> ReceivePacket(int socket, Word expected, UniqueFd* fd) {
   if (got == 0 || (got < 0 && errno == ECONNRESET)) return Gone();
   if (got < 0) return ErrnoStatus(errno, "cannot receive through a socket");
   UniqueFd received;  // whatever came is closed, unless it is wanted
+  size_t came = 0;
   for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    if (header->cmsg_len != CMSG_LEN(sizeof(int))) continue;
-    int number;
-    std::memcpy(&number, CMSG_DATA(header), sizeof(number));
-    received.reset(number);
+    const size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (size_t i = 0; i < count; ++i, ++came) {
+      int number;
+      std::memcpy(&number, CMSG_DATA(header) + i * sizeof(int), sizeof(number));
+      received.reset(number);  // closes the one before
+    }
   }
   const bool sound = got == static_cast<ssize_t>(sizeof(packet)) && (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
-                     packet.magic == Packet::kMagic && packet.word == expected && (fd == nullptr || received.valid());
+                     packet.magic == Packet::kMagic && packet.word == expected && came == (fd == nullptr ? 0u : 1u);
   if (!sound) return MakeStatus(absl::StatusCode::kDataLoss, "what the other side says is not the language of shoal");
   if (packet.version != Packet::kVersion) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition,

@@ -17,6 +17,7 @@
 #include "shoal/pool/worker_program.h"
 #include "shoal/process/cpu_count.h"
 #include "shoal/shm/quiet_thread.h"
+#include "shoal/sync/cancellation.h"
 #include "shoal/sync/futex.h"
 #include "shoal/sync/process_epoch.h"
 #include "shoal/sync/status.h"
@@ -143,6 +144,7 @@ Engine::~Engine() {
     background_.notify_all();
     callbacks_due_.notify_all();
   }
+  const sync_internal::NoCancellation whole;  // a destructor is not unwound
   if (background_thread_.joinable()) background_thread_.join();
   if (callback_thread_.joinable()) callback_thread_.join();
 }

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "shoal/shm/quiet_thread.h"
+#include "shoal/sync/cancellation.h"
 #include "shoal/sync/status.h"
 
 namespace shoal::pool_internal {
@@ -35,6 +36,7 @@ absl::Status Keeper::Start() {
 
 Keeper::~Keeper() {
   if (!thread_.joinable()) return;
+  const sync_internal::NoCancellation whole;  // a destructor is not unwound
   eventfd_write(stop_.get(), 1);
   thread_.join();
 }

@@ -137,7 +137,7 @@ absl::Status ArrayPart(Section& section, const Layout& layout, const Place& plac
 absl::Status CellsPart(Section& section, const Layout& layout, const Place& place, Places& places) {
   constexpr int kAtOnce = 64;  // so that the journal need not grow much
   if (layout.number < sizeof(CellTable)) return DamagedContainer();
-  auto& table = *reinterpret_cast<CellTable*>(place.at);
+  const CellTable table = *reinterpret_cast<const CellTable*>(place.at);  // read once
   const auto cells = LocateCells(section.attachment(), table);
   if (!cells.ok()) return DamagedContainer();
   if (table.block == 0) return absl::OkStatus();

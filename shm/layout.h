@@ -65,7 +65,9 @@ static_assert(sizeof(ThreadSlot) == 384, "part of the shared layout");
 struct JournalPlace {
   static constexpr uint64_t Of(uint64_t offset, uint64_t log2_pages) { return offset | log2_pages; }
   static constexpr uint64_t Offset(uint64_t place) { return place & ~uint64_t{63}; }
-  static constexpr uint64_t Bytes(uint64_t place) { return uint64_t{kHeapPageBytes} << (place & 63); }
+  static constexpr uint64_t Log2Pages(uint64_t place) { return place & 63; }
+  static constexpr uint64_t Bytes(uint64_t place) { return uint64_t{kHeapPageBytes} << Log2Pages(place); }
+  static constexpr uint64_t kMostLog2Pages = 30;
 };
 
 // Who holds which object, and the words that change together; see ledger.h and references.h.

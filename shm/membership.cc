@@ -11,6 +11,7 @@
 #include "shoal/shm/references.h"
 #include "shoal/shm/section.h"
 #include "shoal/shm/thread_slot.h"
+#include "shoal/sync/cancellation.h"
 #include "shoal/sync/process_epoch.h"
 #include "shoal/sync/status.h"
 
@@ -42,6 +43,7 @@ absl::StatusOr<ParticipantId> Participate(Attachment& attachment) {
   // membership.joined (acquire)
   const uint64_t known = attachment.membership().load(std::memory_order_acquire);
   if (known >> 32 == epoch && static_cast<ParticipantId>(known) != 0) return static_cast<ParticipantId>(known);
+  const sync_internal::NoCancellation whole;  // the keeper is waited for
   const std::lock_guard lock(ProcessStateOrNull()->joining);
   const uint64_t now = attachment.membership().load(std::memory_order_relaxed);  // relaxed: guarded by the mutex
   if (now >> 32 == epoch && static_cast<ParticipantId>(now) != 0) return static_cast<ParticipantId>(now);

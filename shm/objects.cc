@@ -80,7 +80,10 @@ void DropHold(Hold& hold) {
 }  // namespace
 
 Hold* Handle::hold_or_null() const {
-  return word_ == 0 || StoredWord::Is(word_) ? nullptr : reinterpret_cast<Hold*>(word_);
+  const uint64_t word = *const_cast<const volatile uint64_t*>(&word_);  // read once
+  // What lies in a segment and is not marked as stored is damaged, and no address of ours.
+  if (word == 0 || StoredWord::Is(word) || SegmentAround(*this) != nullptr) return nullptr;
+  return reinterpret_cast<Hold*>(word);
 }
 
 absl::StatusOr<uint64_t> Handle::OffsetIn(const Attachment& attachment) const {
@@ -162,7 +165,7 @@ absl::Status Handle::Assign(const Handle& other, const TypeDescription& type) {
 }
 
 absl::Status Handle::MoveFrom(Handle& other, const TypeDescription& type) {
-  if (!StoredWord::Is(other.word_) && SegmentAround(*this) == nullptr) {
+  if (!StoredWord::Is(other.word_) && SegmentAround(*this) == nullptr && SegmentAround(other) == nullptr) {
     word_ = std::exchange(other.word_, 0);
     return absl::OkStatus();
   }
@@ -174,7 +177,7 @@ absl::Status Handle::MoveFrom(Handle& other, const TypeDescription& type) {
 
 void Handle::Destroy() {
   if (Hold* const hold = hold_or_null(); hold != nullptr) DropHold(*hold);
-  if (!StoredWord::Is(word_)) word_ = 0;
+  if (!StoredWord::Is(word_) && SegmentAround(*this) == nullptr) word_ = 0;
 }
 
 std::byte* Handle::Object(const TypeDescription& type) const {
@@ -194,6 +197,7 @@ bool Handle::SameAs(const Handle& other) const {
   if (word_ == 0 || other.word_ == 0 || StoredWord::Is(word_) == StoredWord::Is(other.word_)) return false;
   const Handle& stored = StoredWord::Is(word_) ? *this : other;
   const Hold* const hold = (&stored == this ? other : *this).hold_or_null();
+  if (hold == nullptr) return false;  // damaged
   const absl::StatusOr<uint64_t> offset = stored.OffsetIn(*hold->attachment);
   return offset.ok() && *offset == hold->offset;
 }

@@ -39,6 +39,7 @@
 #include "shoal/shm/process_state.h"
 #include "shoal/shm/quiet_thread.h"
 #include "shoal/shm/thread_slot.h"
+#include "shoal/sync/cancellation.h"
 #include "shoal/sync/futex.h"
 #include "shoal/sync/process_epoch.h"
 #include "shoal/sync/robust_lock.h"
@@ -235,6 +236,7 @@ Participant::~Participant() {
     new std::shared_ptr<Keeper>(std::move(keeper_));
     return;
   }
+  const sync_internal::NoCancellation whole;  // a destructor is not unwound
   keeper_->Stop();
   thread_.join();
 }

@@ -231,6 +231,12 @@ Section::~Section() {
 absl::Status Section::Prepare() {
   const uint64_t place = slot_.journal.load(std::memory_order_relaxed);  // relaxed: this thread's slot
   if (place == 0) return Grow(0);
+  const absl::StatusOr<Block> block = attachment_->heap().BlockAt(JournalPlace::Offset(place));
+  if (JournalPlace::Log2Pages(place) > JournalPlace::kMostLog2Pages || !block.ok() ||
+      attachment_->heap().UsableBytes(*block) < JournalPlace::Bytes(place)) {
+    slot_.journal.store(0, std::memory_order_relaxed);  // relaxed: as above. Damaged: better lost than followed
+    return Grow(0);
+  }
   journal_ = base_ + JournalPlace::Offset(place);
   capacity_ = JournalPlace::Bytes(place);
   return absl::OkStatus();
@@ -365,6 +371,7 @@ absl::Status Section::Grow(size_t room) {
   journal_ = moved;
   capacity_ = bytes;
   FinishIntents(*attachment_, slot_, &cache_);
+  if (capacity_ > kKeptBytes) frees_ = true;  // so that the commit gives it back
   return absl::OkStatus();
 }
 

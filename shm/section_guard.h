@@ -166,7 +166,8 @@ class SectionGuard final {
     mine.open = &section;
     Section::Circumstances& now = section.circumstances();
     now = {.exceptions = *mine.exceptions, .thread_ended = MayBeEnding(mine)};
-    if (mine.ending != &thread_may_end) return;
+    // relaxed: a constant, or changed by this thread
+    if ((mine.ending->load(std::memory_order_relaxed) & kCannotTell) == 0) return;
     now.no_cancellation = true;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &now.cancel_state);
   }

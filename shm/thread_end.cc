@@ -19,10 +19,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include "shoal/sync/cancellation.h"
 
 namespace shoal::shm_internal {
 
-constinit const ThreadEndWord thread_may_end{kThreadEnds};
+constinit const ThreadEndWord thread_may_end{kThreadEnds | kCannotTell};
 
 namespace {
 
@@ -58,6 +59,7 @@ constinit bool Trial::seen = false;
 
 // Where the word lies in glibc's record of a thread; 0: it is not known.
 uint32_t FindOffset() {
+  const sync_internal::NoCancellation whole;  // the trial reads what lies on this stack
   const auto* const field =
       static_cast<const FieldForDebuggers*>(dlvsym(RTLD_DEFAULT, "_thread_db_pthread_cancelhandling", "GLIBC_PRIVATE"));
   if (field == nullptr || field->bits != 32 || field->count != 1 || field->offset > kMostBytes || field->offset % 4 != 0) {

@@ -14,6 +14,8 @@ const ThreadEndWord* ThreadEndWordOrNull();
 
 // In that word: the thread is being ended.
 inline constexpr int kThreadEnds = 0x10;
+// In the word of those who have none, and in no other: so that all copies of the library in a process know it.
+inline constexpr int kCannotTell = -0x7fffffff - 1;
 // For those who have none: one that says so always.
 extern const ThreadEndWord thread_may_end;
 

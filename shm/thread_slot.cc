@@ -72,9 +72,10 @@ absl::StatusOr<int> ClaimThreadSlot(sync_internal::Thread& self, Attachment& att
     // relaxed, both: ours now; no section is open
     slot.retained.store(0, std::memory_order_relaxed);
     slot.finished.store(0, std::memory_order_relaxed);
-    slot.process.store(process, std::memory_order_relaxed);  // relaxed: ordered by the life word
-    // A keeper may have met us in the slot before that store, and sleep until the dead thread in it ends.
-    if (owner_died) TellOfDeath(attachment.header());
+    // relaxed: ordered by the life word
+    const uint64_t before = slot.process.exchange(process, std::memory_order_relaxed);
+    // A keeper may have met us in the slot before that store, and sleep until what it takes for a thread of a dead process ends.
+    if (owner_died || (before != 0 && before != process)) TellOfDeath(attachment.header());
     return i;
   }
   return sync_internal::MakeStatus(absl::StatusCode::kResourceExhausted,
@@ -115,6 +116,8 @@ void ReapThreadSlots(sync_internal::Thread& self, Attachment& attachment, uint64
       sync_internal::Release(self, slot.life);
     }
   }
+  // Of slots that somebody was just about to claim: what lies open there is finished before this returns.
+  FinishSectionsOf(attachment, process);
 }
 
 void FinishSectionsOf(const Attachment& attachment, uint64_t process) {

@@ -108,6 +108,11 @@ TEST(ParticipantsTest, TwoKilledAtOnceAreBothReaped) {
   ASSERT_TRUE(own.ok()) << own.status();
   const Child a = Join(attachment, /*leave=*/false);
   const Child b = Join(attachment, /*leave=*/false);
+  // Stopped first, so that neither reaps the other.
+  for (const pid_t pid : {a.pid, b.pid}) {
+    kill(pid, SIGSTOP);
+    waitpid(pid, nullptr, WUNTRACED);
+  }
   kill(a.pid, SIGKILL);
   kill(b.pid, SIGKILL);
   UntilReaped(*attachment, a.id);
