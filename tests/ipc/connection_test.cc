@@ -22,6 +22,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "shoal/ipc/pipe.h"
+#include "shoal/ipc/queue.h"
 #include "shoal/shm/segment.h"
 #include "shoal/tests/ipc/pipe_world.h"
 #include "shoal/tests/worlds/worlds.h"
@@ -396,6 +397,32 @@ TEST_F(ConnectionDeaths, ARandomDeathLosesNothingThatWasSent) {
     EXPECT_LE(got, until + 4 + 1);
   }
   world_.segment().Reap();
+}
+
+// A vector says that it can be copied, whatever is in it. Ends move, and one that could not be sent is its sender's still.
+TEST(ConnectionInQueueTest, ManyEndsAreMovedOrStay) {
+  using Ends = std::vector<Connection<int>>;
+  static_assert(!ipc_internal::Repeats<Ends> && ipc_internal::Repeats<std::vector<int>>);
+  tests::PipeWorld world(World::kThreads);
+  auto queue = Queue<Ends>::Create({.segment = &world.segment(), .capacity = 1});
+  ASSERT_TRUE(queue.ok()) << queue.status();
+  EXPECT_TRUE(absl::IsInvalidArgument(Queue<Ends>::Create({.segment = &world.segment(), .acknowledge = true}).status()));
+  auto [here, there] = world.Make<int>();
+  auto [near, far] = world.Make<int>();
+  Ends first;
+  first.push_back(std::move(there));
+  ASSERT_TRUE(queue->Put(std::move(first)).ok());
+  Ends second;
+  second.push_back(std::move(far));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(queue->Put(std::move(second), absl::ZeroDuration())));
+  ASSERT_EQ(second.size(), 1u);
+  EXPECT_TRUE(near.Send(1).ok());
+  EXPECT_EQ(second[0].Recv(absl::Seconds(100)).value(), 1);
+  auto came = queue->Get();
+  ASSERT_TRUE(came.ok()) << came.status();
+  ASSERT_EQ(came->size(), 1u);
+  EXPECT_TRUE(here.Send(2).ok());
+  EXPECT_EQ((*came)[0].Recv().value(), 2);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -98,6 +99,40 @@ TEST_P(ListenerTest, StrangersTalkInSharedMemory) {
   EXPECT_TRUE(absl::IsCancelled(connection.Recv().status()) || absl::IsUnavailable(connection.Recv().status()));
   close(ready[0]);
   close(ready[1]);
+}
+
+size_t OpenDescriptors() {
+  size_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) count += entry.exists() ? 1 : 0;
+  return count;
+}
+
+// A client that sends descriptors nobody has asked for leaves none behind.
+TEST_P(ListenerTest, DescriptorsThatNobodyWantsAreClosed) {
+  auto listener = Listener<int>::Create(address_, In(segment_)).value();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(listener.Accept(kAtOnce).status()));
+  const size_t before = OpenDescriptors();
+  {
+    const UniqueFd client = RawClient(address_);
+    ipc_internal::Packet hello = {.word = Word::kHello};
+    struct iovec bytes = {.iov_base = &hello, .iov_len = sizeof(hello)};
+    alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))] = {};
+    struct msghdr message = {};
+    message.msg_iov = &bytes;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof(control);
+    struct cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(2 * sizeof(int));
+    const int two[2] = {client.get(), client.get()};
+    std::memcpy(CMSG_DATA(header), two, sizeof(two));
+    ASSERT_EQ(sendmsg(client.get(), &message, 0), static_cast<ssize_t>(sizeof(hello)));
+    EXPECT_TRUE(absl::IsDeadlineExceeded(listener.Accept(absl::Milliseconds(5)).status()));
+  }
+  EXPECT_TRUE(absl::IsDeadlineExceeded(listener.Accept(kAtOnce).status()));
+  EXPECT_EQ(OpenDescriptors(), before);
 }
 
 TEST_P(ListenerTest, NobodyBlocksAnybody) {

@@ -185,6 +185,30 @@ TEST(JoinableQueueTest, JoinWaitsUntilAllIsDone) {
   }
 }
 
+// Each task puts the next before it is done: there is never nothing to do until the last one is.
+TEST(JoinableQueueTest, JoinDoesNotPassBetweenATaskAndTheNext) {
+  auto world = WorldOf<JoinableQueue<int>>({.capacity = 64});
+  constexpr int kChains = 30;
+  constexpr int kLength = 40;
+  Party worker = world.Start(1, [&world](JoinableQueue<int>& queue, int) {
+    for (int left = kChains * kLength; left > 0; --left) {
+      const auto task = queue.Get();
+      ASSERT_TRUE(task.ok()) << task.status();
+      if (*task > 1) {
+        ASSERT_TRUE(queue.Put(*task - 1).ok());
+      }
+      world.counter(0) += 1;
+      ASSERT_TRUE(queue.TaskDone().ok());
+    }
+  });
+  for (int chain = 1; chain <= kChains; ++chain) {
+    ASSERT_TRUE(world->Put(kLength).ok());
+    ASSERT_TRUE(world->Join().ok());
+    ASSERT_EQ(world.counter(0), chain * kLength);
+  }
+  worker.Join();
+}
+
 TEST(JoinableQueueTest, ADeadConsumersTasksCountAsDoneAndJoinSaysSo) {
   auto world = WorldOf<JoinableQueue<int>>({.capacity = 4});
   ASSERT_TRUE(world->Put(1).ok() && world->Put(2).ok());

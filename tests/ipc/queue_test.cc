@@ -2,8 +2,11 @@
 
 #include "shoal/ipc/queue.h"
 
+#include <sched.h>
+
 #include <array>
 #include <cstdint>
+#include <fstream>
 #include <map>
 #include <optional>
 #include <set>
@@ -329,6 +332,54 @@ TEST_P(QueueWorlds, WaitSaysWhichIsReadyAndTakesNothing) {
   EXPECT_TRUE(Wait({*fd, *other}, absl::ZeroDuration())->empty());
   world->Close();
   EXPECT_EQ(*Wait({*other, *world}), std::vector<size_t>{1});
+}
+
+// How often the thread has gone to sleep so far.
+int64_t SleepsOf(pid_t tid) {
+  std::ifstream status("/proc/" + std::to_string(tid) + "/status");
+  for (std::string word; status >> word;) {
+    int64_t count = 0;
+    if (word == "voluntary_ctxt_switches:" && status >> count) return count;
+  }
+  return -1;
+}
+
+// What wakes all who wait, and brings nothing, is over at once: they do not wake each other again and again.
+TEST(QueueWaitTest, TwoWhoWaitForNothingComeToRest) {
+  auto world = WorldOf<int>(World::kProcesses, {.capacity = 4});
+  const auto wait = [](Queue<int>& queue, int) { EXPECT_EQ(Wait({queue})->size(), 1u); };
+  Party first = world.Start(0, wait);
+  Party second = world.Start(1, wait);
+  first.AwaitAsleep();
+  second.AwaitAsleep();
+  const auto sleeps = [&] { return SleepsOf(first.tid()) + SleepsOf(second.tid()); };
+  const int64_t before = sleeps();
+  constexpr int kNewcomers = 100;  // a participant comes and goes: everybody looks, a few times
+  for (int i = 0; i < kNewcomers; ++i) world.Start(2, [](Queue<int>&, int) {}).Join();
+  tests::Await([&] {
+    const int64_t now = sleeps();
+    for (int i = 0; i < 2000; ++i) sched_yield();
+    return sleeps() == now;
+  });
+  EXPECT_LE(sleeps() - before, kNewcomers * 2 * 8);
+  EXPECT_TRUE(world->Put(1).ok());
+  first.Join();
+  second.Join();
+}
+
+// Another process takes what the descriptor told of: whoever looks and finds nothing is not told again.
+TEST(QueueWaitTest, ADescriptorIsQuietAfterALookInVain) {
+  auto world = WorldOf<int>(World::kProcesses, {.capacity = 4});
+  const auto fd = world->fd();
+  ASSERT_TRUE(fd.ok()) << fd.status();
+  EXPECT_TRUE(world->Put(1).ok());
+  EXPECT_EQ(*Wait({*fd}), std::vector<size_t>{0});
+  Party other = world.Start(1, [](Queue<int>& queue, int) { EXPECT_EQ(*queue.Get(), 1); });
+  other.Join();
+  EXPECT_FALSE(world->TryGet().has_value());
+  EXPECT_TRUE(Wait({*fd}, absl::ZeroDuration())->empty());
+  EXPECT_TRUE(world->Put(2).ok());
+  EXPECT_EQ(*Wait({*fd}), std::vector<size_t>{0});
 }
 
 // ---- misuse ---------------------------------------------------------------------------------------------------------------------

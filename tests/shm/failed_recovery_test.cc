@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <thread>
 
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
@@ -124,6 +125,25 @@ TEST(FailedRecoveryTest, SeveralLocksAreAllGivenUp) {
   auto guard = LockAll(shared->mutex, shared->other, shared->read_write);
   ASSERT_TRUE(guard.ok()) << guard.status();
   EXPECT_TRUE(guard->recovered());
+}
+
+// Somebody has written over the place of a journal, of a slot that is free: the next thread in it takes another.
+TEST(FailedRecoveryTest, AJournalIsNotWrittenWhereverASlotSays) {
+  SharedInSegment<Room> shared(World::kThreads);
+  EXPECT_TRUE(shared->mutex.Lock().ok());
+  const auto attachment = Attachment::Of(&*shared);
+  for (const uint64_t place : {~uint64_t{0}, uint64_t{1} << 20, uint64_t{0x123456789ac3}}) {
+    for (shm_internal::ThreadSlot& slot : attachment->threads()) {
+      if (slot.life.word.load() == 0) slot.journal.store(place);
+    }
+    std::thread([&] {
+      auto guard = shared->mutex.Lock();
+      ASSERT_TRUE(guard.ok()) << guard.status();
+      (*guard)->left = 5;
+      guard->Rollback();
+      EXPECT_EQ((*guard)->left, 1);
+    }).join();
+  }
 }
 
 }  // namespace

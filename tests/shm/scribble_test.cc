@@ -31,6 +31,7 @@
 #include "shoal/shm/layout.h"
 #include "shoal/shm/mutex.h"
 #include "shoal/shm/segment.h"
+#include "shoal/shm/shared.h"
 #include "shoal/shm/string.h"
 #include "shoal/shm/variant.h"
 #include "shoal/shm/vector.h"
@@ -52,6 +53,7 @@ struct Root {
   Vector<Item> items;
   Deque<String> queue;
   Variant variant;
+  Shared<Mutex<int>> handle;
 };
 
 // What reads and writes here is the test: the answers are looked at only for being there.
@@ -117,6 +119,8 @@ class Round {
       SHOAL_RETURN_IF_ERROR(root.items.PushBack(i, "an item", "a note"));
       SHOAL_RETURN_IF_ERROR(root.queue.PushBack("waits"));
     }
+    SHOAL_ASSIGN_OR_RETURN(const Shared<Mutex<int>> made, segment_->New<Mutex<int>>());
+    SHOAL_RETURN_IF_ERROR(root.handle.Assign(made));
     return root.variant.SetString("text");
   }
 
@@ -144,7 +148,13 @@ class Round {
   void Use(Root& root) {
     const auto key = static_cast<uint32_t>(Below(80));
     const std::string text = std::to_string(Below(16));
-    switch (Below(22)) {
+    switch (Below(24)) {
+      case 22:
+        seen_ += root.handle.get() != nullptr && root.handle->locked();
+        return;
+      case 23:
+        if (Shared<Mutex<int>> copy; copy.Assign(root.handle).ok()) seen_ += copy.get() != nullptr;
+        return;
       case 0:
         if (const int64_t* const found = root.numbers.Find(key); found != nullptr) seen_ += static_cast<size_t>(*found);
         return;
