@@ -12,6 +12,7 @@
 #include <memory>
 #include <new>
 #include <thread>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "shoal/shm/attachment.h"
@@ -87,31 +88,34 @@ TEST(MembershipTest, AForkedChildIsAnotherParticipant) {
 // While the keeper holds the life words of a dead process's threads, a thread of its own process that comes to the segment must not take
 // it for another copy of the library.
 TEST(MembershipTest, AThreadThatComesWhileTheDeadAreReapedIsLetIn) {
-  World world;
-  ASSERT_TRUE(Participate(*world.attachment).ok());
-  std::atomic<bool> stop{false};
-  std::thread newcomers([&] {
-    while (!stop) {
-      std::thread([&] {
-        const auto guard = world.mutex->Lock();
-        EXPECT_TRUE(guard.ok()) << guard.status();
-      }).join();
+  for (int round = 0; round < 20; ++round) {
+    World world;
+    ASSERT_TRUE(Participate(*world.attachment).ok());
+    std::vector<Child> children;  // made while this process has no thread that could be in the middle of anything
+    for (int i = 0; i < 4; ++i) {
+      children.push_back(Start(*world.attachment, [&] {
+        for (int thread = 0; thread < 8; ++thread) {
+          std::thread([&] {
+            EXPECT_TRUE(SectionAt(world.mutex).ok());
+            pause();
+          }).detach();
+        }
+        EXPECT_TRUE(SectionAt(world.mutex).ok());
+      }));
     }
-  });
-  for (int i = 0; i < 50; ++i) {
-    const Child child = Start(*world.attachment, [&] {
-      for (int thread = 0; thread < 20; ++thread) {
+    std::atomic<bool> stop{false};
+    std::thread newcomers([&] {
+      while (!stop) {
         std::thread([&] {
-          EXPECT_TRUE(SectionAt(world.mutex).ok());
-          pause();
-        }).detach();
+          const auto guard = world.mutex->Lock();
+          EXPECT_TRUE(guard.ok()) << guard.status();
+        }).join();
       }
-      EXPECT_TRUE(SectionAt(world.mutex).ok());
     });
-    KillAndAwaitReaping(*world.attachment, child);
+    for (const Child& child : children) KillAndAwaitReaping(*world.attachment, child);
+    stop = true;
+    newcomers.join();
   }
-  stop = true;
-  newcomers.join();
 }
 
 TEST(MembershipTest, ItEndsWithTheLastUseOfTheSegment) {
