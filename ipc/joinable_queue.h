@@ -101,23 +101,6 @@ class JoinableQueue final : public ipc_internal::QueueHandle<T, ipc_internal::Jo
     return port->Join(sync_internal::Deadline::After(timeout));
   }
 
-  size_t size() const {
-    const ipc_internal::RingPort* const port = this->EnterOrNull();
-    return port == nullptr ? 0 : port->size();
-  }
-  bool empty() const { return size() == 0; }
-  bool full() const {
-    const ipc_internal::RingPort* const port = this->EnterOrNull();
-    return port != nullptr && port->full();
-  }
-  size_t capacity() const {
-    const ipc_internal::RingPort* const port = this->EnterOrNull();
-    return port == nullptr ? 0 : port->capacity();
-  }
-  void Close() {
-    if (const auto port = this->Enter(); port.ok()) (*port)->Close().IgnoreError();
-  }
-
  private:
   friend struct shm_internal::StoredAccess;
 };

@@ -181,7 +181,8 @@ absl::StatusOr<PipeEnd*> ListenerSocket::AcceptClaimed(const std::shared_ptr<Att
     const int64_t left = until.infinite() ? -1 : std::max<int64_t>(0, until.nanoseconds() - Deadline::Now());
     struct epoll_event event;
     // One at a time: what happens to one client must not leave the next one's event without its client.
-    const int ready = epoll_wait(events_.get(), &event, 1, left < 0 ? -1 : static_cast<int>(std::min<int64_t>((left + 999'999) / 1'000'000, 1 << 30)));
+    const int64_t milliseconds = left < 0 ? -1 : std::min<int64_t>((left + 999'999) / 1'000'000, 1 << 30);
+    const int ready = epoll_wait(events_.get(), &event, 1, static_cast<int>(milliseconds));
     if (ready < 0 && errno != EINTR) return ErrnoStatus(errno, "cannot wait for clients");
     if (ready <= 0) {
       if (last) return TimedOut();

@@ -22,8 +22,9 @@
 //
 //  A sleeper sleeps on its cell's word and on `deaths`. The exchange finds whether somebody sleeps there. Who closes an end stores that
 //  first, and then marks the cells at which anybody can sleep, and wakes. A sleeper sets its bit first, and then looks at the ends once
-//  more: if another thread of the closer's process was sending, the closer may have marked the cell before that at which it sleeps. The mark stays: to take the waiters bit away instead would let a second sleeper at that cell put it back, and a
-//  third, who had looked before, sleep for ever (the model found that).
+//  more. While another thread of the closer's process sends, or is lent a message, that cell may be the one beside the closer's own
+//  position: so both are marked. The mark stays: to take the waiters bit away instead would let a second sleeper at that cell put it back,
+//  and a third, who had looked before, sleep for ever (the model found that).
 //
 //  EDGE pipe.publish: the exchange to full, release → the look of the receiver, acquire. Publishes the message.
 //  EDGE pipe.room: the exchange to empty, release → the look of the sender, acquire. What was read in the cell is over.

@@ -45,8 +45,8 @@ namespace shoal {
 // Process safety:  lies in a Segment. In a child made by fork the parent's handles are dead: every call is FailedPrecondition.
 // Crash safety:    a process that dies loses at most what it had not yet put, or had already taken; everybody else goes on at once. What
 //                  it had taken and not read to the end, or with `acknowledge` not done, is delivered again as soon as its death has
-//                  been noticed (by a keeper, or Segment::Reap), before what is newer, the oldest first; Received::redelivered() says so. A process that is stopped hides nothing that others have put; up to
-//                  32 may be stopped in a call or hold messages in place without taking room (with `acknowledge`, each takes a place).
+//                  been noticed (by a keeper, or Segment::Reap), before what is newer, the oldest first; Received::redelivered() says so. A
+//                  process that is stopped hides nothing that others have put; up to 32 may be stopped in a call or hold messages in place without taking room (with `acknowledge`, each takes a place).
 //                  Stopped is not dead, though: messages with memory or handles of their own take short locks of the segment, and
 //                  looking after the dead takes one, too; whoever is stopped in these few instructions holds up those who need them. An
 //                  end of a pipe that was being put when its sender died is noticed by whoever next uses the queue.
@@ -139,26 +139,6 @@ class Queue final : public ipc_internal::QueueHandle<T, ipc_internal::QueueObjec
   absl::Status Done() {
     SHOAL_ASSIGN_OR_RETURN(ipc_internal::RingPort * port, this->Enter());
     return port->DoneWithOldest(/*of_anybody=*/false);
-  }
-
-  // Exact while nobody is in a call; 0, true, false of a handle that names no queue.
-  size_t size() const {
-    const ipc_internal::RingPort* const port = this->EnterOrNull();
-    return port == nullptr ? 0 : port->size();
-  }
-  bool empty() const { return size() == 0; }
-  bool full() const {
-    const ipc_internal::RingPort* const port = this->EnterOrNull();
-    return port != nullptr && port->full();
-  }
-  size_t capacity() const {
-    const ipc_internal::RingPort* const port = this->EnterOrNull();
-    return port == nullptr ? 0 : port->capacity();
-  }
-
-  // From now on nothing is put; what has been put can be taken. In whatever process, and more than once.
-  void Close() {
-    if (const auto port = this->Enter(); port.ok()) (*port)->Close().IgnoreError();
   }
 
  private:

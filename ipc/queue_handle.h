@@ -110,6 +110,26 @@ class QueueHandle {
   // Whether it names a queue that this process may use.
   explicit operator bool() const { return static_cast<bool>(object_); }
 
+  // Exact while nobody is in a call; 0, true, false of a handle that names no queue.
+  size_t size() const {
+    const RingPort* const port = EnterOrNull();
+    return port == nullptr ? 0 : port->size();
+  }
+  bool empty() const { return size() == 0; }
+  bool full() const {
+    const RingPort* const port = EnterOrNull();
+    return port != nullptr && port->full();
+  }
+  size_t capacity() const {
+    const RingPort* const port = EnterOrNull();
+    return port == nullptr ? 0 : port->capacity();
+  }
+
+  // From now on nothing is put; what has been put can be taken. In whatever process, and more than once.
+  void Close() {
+    if (const auto port = Enter(); port.ok()) (*port)->Close().IgnoreError();
+  }
+
   // For Wait: ready when there is something to take, or the end. Valid as long as this process holds the queue.
   WaitHook wait_hook() const {
     const RingPort* const port = EnterOrNull();

@@ -265,7 +265,7 @@ class ConnectionDeaths : public testing::Test {
   PipeWorld world_{World::kProcesses};
 };
 
-void SleepForEver() {
+void WaitToBeKilled() {
   for (;;) pause();
 }
 
@@ -273,7 +273,7 @@ TEST_F(ConnectionDeaths, WhatADeadSenderSentIsReceivedAndThenItIsUnavailable) {
   auto [near, far] = world_.Make<int>();
   Party sender = world_.Start<int, int>(1, std::move(far), [](Connection<int>& end) {
     for (int i = 0; i < 3; ++i) ASSERT_TRUE(end.Send(i).ok());
-    SleepForEver();
+    WaitToBeKilled();
   });
   Await([&, &end = near] { return end.Poll().value(); });
   sender.AwaitAsleep();
@@ -294,7 +294,7 @@ TEST_F(ConnectionDeaths, WhoSleepsIsWokenByADeath) {
   enum class Call { kRecv, kSend, kPoll, kFd };
   for (const Call call : {Call::kRecv, Call::kSend, Call::kPoll, Call::kFd}) {
     auto [near, far] = world_.Make<int>({.capacity = 1});
-    Party victim = world_.Start<int, int>(1, std::move(far), [](Connection<int>&) { SleepForEver(); });
+    Party victim = world_.Start<int, int>(1, std::move(far), [](Connection<int>&) { WaitToBeKilled(); });
     Party sleeper = world_.Start<int, int>(
         2, std::move(near), [call](Connection<int>& end) {
           switch (call) {
@@ -328,7 +328,7 @@ TEST_F(ConnectionDeaths, AnEndWhoseTicketDiesWithItsOwnerIsUnavailable) {
     auto [mine, yours] = world_.Make<int>();
     ASSERT_TRUE(end.Send(std::move(yours)).ok());
     const auto ticket = mine.HandOver().value();
-    SleepForEver();
+    WaitToBeKilled();
   });
   Connection<int> end = near.Recv().value();
   owner.AwaitAsleep();
@@ -342,7 +342,7 @@ TEST_F(ConnectionDeaths, AnEndThatWasSentOutlivesItsSender) {
     auto [one, two] = world_.Make<int>();
     ASSERT_TRUE(end.Send(std::move(one)).ok());
     ASSERT_TRUE(end.Send(std::move(two)).ok());
-    SleepForEver();
+    WaitToBeKilled();
   });
   Await([&, &end = near] { return end.Poll().value(); });
   Connection<int> one = near.Recv().value();
