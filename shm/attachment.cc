@@ -36,8 +36,7 @@ constexpr uint64_t LayoutSignature() {
   for (const uint64_t number :
        {sizeof(SegmentHeader), sizeof(ParticipantSlot), sizeof(ThreadSlot), sizeof(HeapShared), size_t{kMaxParticipants},
         size_t{kMaxThreads}, size_t{kMaxLocks}, kHeapPageBytes, offsetof(SegmentHeader, deaths),
-        offsetof(SegmentHeader, heap), offsetof(SegmentHeader, ledger),
-        offsetof(ThreadSlot, head)}) {
+        offsetof(SegmentHeader, heap), offsetof(SegmentHeader, ledger), offsetof(ThreadSlot, head)}) {
     signature = (signature ^ number) * 0x100000001b3;
   }
   return signature;
@@ -81,9 +80,7 @@ absl::StatusOr<std::shared_ptr<Attachment>> Register(std::shared_ptr<Attachment>
   ProcessState* const state = ProcessStateOrNull();
   if (state == nullptr) return NoProcessState();
   const std::lock_guard lock(state->mutex);
-  state->attachments.push_back({.attachment = attachment.get(),
-                                .handle = attachment,
-                                .process_number = 0});
+  state->attachments.push_back({.attachment = attachment.get(), .handle = attachment, .process_number = 0});
   Widen(*state, *attachment);
   return attachment;
 }
@@ -115,7 +112,13 @@ absl::Status Attachment::OpenHeap() {
   return absl::OkStatus();
 }
 
+void Attachment::LeaveParentsCompanion() {
+  if (!sync_internal::InProcessOf(companion_epoch_)) static_cast<void>(companion_.release());
+  companion_epoch_ = sync_internal::ProcessEpoch();
+}
+
 Attachment::~Attachment() {
+  LeaveParentsCompanion();
   ProcessState* const state = ProcessStateOrNull();
   if (state == nullptr) return;
   const std::lock_guard lock(state->mutex);
@@ -183,9 +186,10 @@ absl::Status Attachment::CheckNoOtherCopy() {
     return std::any_of(slots.begin(), slots.end(), is_of_another_copy);
   };
   if (!used_by_another_copy(threads()) && !used_by_another_copy(participants())) return absl::OkStatus();
-  return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                    "this process uses the segment already, through another copy of shoal that shares nothing with this one: a "
-                    "plug-in must be loaded by shoal, or be linked without a copy of its own");
+  return MakeStatus(
+      absl::StatusCode::kFailedPrecondition,
+      "this process uses the segment already, through another copy of shoal that shares nothing with this one: a "
+      "plug-in must be loaded by shoal, or be linked without a copy of its own");
 }
 
 absl::StatusOr<std::shared_ptr<Attachment>> Attachment::Make(UniqueFd file, size_t pages) {

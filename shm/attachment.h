@@ -80,12 +80,17 @@ class Attachment final : public std::enable_shared_from_this<Attachment> {
   Companion* companion() const { return companion_.get(); }
   // Epoch of this process << 32 | its participant's id; 0: none. See membership.cc.
   std::atomic<uint64_t>& membership() { return membership_; }
-  void SetCompanion(std::unique_ptr<Companion> companion) { companion_ = std::move(companion); }
+  void SetCompanion(std::unique_ptr<Companion> companion) {
+    LeaveParentsCompanion();
+    companion_ = std::move(companion);
+  }
 
   const UniqueFd& file() const { return file_; }
   Mapping& mapping() { return mapping_; }
 
  private:
+  // In a forked child, one that was made before: a thread that there is no more may have been in the midst of changing it.
+  void LeaveParentsCompanion();
   absl::Status OpenHeap();
   absl::Status ReservePages(uint64_t offset, uint64_t bytes);
 
@@ -99,6 +104,7 @@ class Attachment final : public std::enable_shared_from_this<Attachment> {
   std::atomic<uint32_t> process_epoch_{sync_internal::kNoEpoch};  // in which the number is this process's
   std::atomic<uint64_t> membership_{0};
   std::optional<Heap> heap_;                                      // made once, by Make or Attach
+  uint32_t companion_epoch_ = sync_internal::kNoEpoch;            // of the process whose it is
   std::unique_ptr<Companion> companion_;                          // last: the first to end
 };
 

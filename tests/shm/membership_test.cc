@@ -12,6 +12,7 @@
 #include <memory>
 #include <new>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -83,6 +84,33 @@ TEST(MembershipTest, AForkedChildIsAnotherParticipant) {
   KillAndAwaitReaping(*world.attachment, child);
   EXPECT_TRUE(IsDead(*world.attachment, child.id));
   EXPECT_FALSE(IsDead(*world.attachment, id));
+}
+
+// A thread of the parent's may have been changing it at the moment of the fork.
+TEST(MembershipTest, AForkedChildLeavesWhatItsParentHasOfTheSegment) {
+  struct Watched final : Attachment::Companion {
+    explicit Watched(bool& ended) : ended(ended) {}
+    ~Watched() override { ended = true; }
+    bool& ended;
+  };
+  bool ended = false;
+  for (const bool child_has_one : {false, true}) {
+    auto world = std::make_unique<World>();
+    world->attachment->SetCompanion(std::make_unique<Watched>(ended));
+    const pid_t pid = fork();
+    if (pid == 0) {
+      bool own_ended = false;
+      if (child_has_one) world->attachment->SetCompanion(std::make_unique<Watched>(own_ended));
+      world.reset();
+      _exit(!ended && own_ended == child_has_one ? 0 : 1);
+    }
+    int status = -1;
+    waitpid(pid, &status, 0);
+    EXPECT_EQ(status, 0);
+    EXPECT_FALSE(ended);
+    world.reset();
+    EXPECT_TRUE(std::exchange(ended, false));
+  }
 }
 
 // While the keeper holds the life words of a dead process's threads, a thread of its own process that comes to the segment must not take
