@@ -19,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+
 #include "shoal/sync/cancellation.h"
 
 namespace shoal::shm_internal {
@@ -36,6 +37,7 @@ struct FieldForDebuggers {
   uint32_t offset;
 };
 
+constexpr uint32_t kNotTried = UINT32_MAX;
 constexpr uint32_t kMostBytes = 8192;  // of glibc's record of a thread, which is 2,304 in 2.36
 
 const ThreadEndWord* WordAt(uint32_t offset) {
@@ -43,19 +45,26 @@ const ThreadEndWord* WordAt(uint32_t offset) {
 }
 
 struct Trial {
-  explicit Trial(uint32_t offset) : word(*WordAt(offset)), before(word.load(std::memory_order_relaxed)) {}  // relaxed: own
-  ~Trial() { seen = (before & kThreadEnds) == 0 && (word.load(std::memory_order_relaxed) & kThreadEnds) != 0; }  // as above
+  uint32_t offset;
+  bool seen = false;
+};
 
-  static void* Run(void* offset) {
-    const Trial trial(*static_cast<const uint32_t*>(offset));
+struct Seen {
+  explicit Seen(Trial& of)
+      : trial(of), word(*WordAt(of.offset)), before(word.load(std::memory_order_relaxed)) {}  // relaxed: own
+  ~Seen() {
+    trial.seen = (before & kThreadEnds) == 0 && (word.load(std::memory_order_relaxed) & kThreadEnds) != 0;  // relaxed: own
+  }
+
+  static void* Run(void* trial) {
+    const Seen seen(*static_cast<Trial*>(trial));
     pthread_exit(nullptr);
   }
 
+  Trial& trial;
   const ThreadEndWord& word;
   const int before;
-  static constinit bool seen;
 };
-constinit bool Trial::seen = false;
 
 // Where the word lies in glibc's record of a thread; 0: it is not known.
 uint32_t FindOffset() {
@@ -65,22 +74,28 @@ uint32_t FindOffset() {
   if (field == nullptr || field->bits != 32 || field->count != 1 || field->offset > kMostBytes || field->offset % 4 != 0) {
     return 0;
   }
-  uint32_t offset = field->offset;
+  Trial trial{.offset = field->offset};
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);  // inherited: the program's handlers run on the program's threads
   pthread_t thread;
-  const bool started = pthread_create(&thread, nullptr, &Trial::Run, &offset) == 0;
+  const bool started = pthread_create(&thread, nullptr, &Seen::Run, &trial) == 0;
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (!started || pthread_join(thread, nullptr) != 0) return 0;
-  return Trial::seen ? offset : 0;
+  return trial.seen ? trial.offset : 0;
 }
 
 }  // namespace
 
 const ThreadEndWord* ThreadEndWordOrNull() {
-  static const uint32_t offset = FindOffset();
+  // No static local: a child forked while a thread makes one would wait for that thread. Who comes meanwhile tries for himself.
+  static constinit std::atomic<uint32_t> found{kNotTried};
+  uint32_t offset = found.load(std::memory_order_relaxed);  // relaxed, both: a number, the same whoever finds it
+  if (offset == kNotTried) {
+    offset = FindOffset();
+    found.store(offset, std::memory_order_relaxed);
+  }
   return offset == 0 ? nullptr : WordAt(offset);
 }
 
