@@ -19,6 +19,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,12 +50,9 @@ constexpr ContainerRow kContainers[] = {
     {"Variant", &VariantPart},  //
     {"Array", &ArrayPart},      //
     {"Queue", &CellsPart},      //
-    {"JoinableQueue", &CellsPart},
-    {"LifoQueue", &InnerPart},
-    {"PriorityQueue", &InnerPart},
-    {"Cells", &CellsPart},  // of one direction of a pipe
-    {"Pipe", &PipePart},
-    {"Connection", &EndPart},
+    {"JoinableQueue", &CellsPart}, {"LifoQueue", &InnerPart},
+    {"PriorityQueue", &InnerPart}, {"Cells", &CellsPart},  // of one direction of a pipe
+    {"Pipe", &PipePart},           {"Connection", &EndPart},
 };
 
 const ContainerRow* RowOf(std::string_view name) {
@@ -139,6 +138,19 @@ absl::StatusOr<uint64_t> FirstDoomed(const Attachment& attachment) {
   return OpenLedger::Get(attachment.header().ledger.doomed);
 }
 
+// All that are doomed now. False: whoever comes next goes on; this process's own memory may have run out, too.
+bool DestroyAll(const std::shared_ptr<Attachment>& attachment) {
+  try {
+    for (;;) {
+      const absl::StatusOr<uint64_t> first = FirstDoomed(*attachment);
+      if (!first.ok() || *first == 0) return true;
+      if (!DestroyOne(attachment, *first).ok()) return false;
+    }
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
 }  // namespace
 
 bool Owns(const Layout& layout) {
@@ -160,14 +172,9 @@ void DestroyDoomed(const std::shared_ptr<Attachment>& attachment) {
   while (OpenLedger::Get(ledger.doomed) != 0) {
     bool owner_died = false;  // the list says what is left
     if (!sync_internal::Acquire(self, ledger.disposing, sync_internal::Deadline::Passed(), &owner_died).ok()) return;
-    absl::Status status;
-    while (status.ok()) {
-      const absl::StatusOr<uint64_t> first = FirstDoomed(*attachment);
-      if (!first.ok() || *first == 0) break;
-      status = DestroyOne(attachment, *first);
-    }
+    const bool all = DestroyAll(attachment);
     sync_internal::Release(self, ledger.disposing);
-    if (!status.ok()) return;
+    if (!all) return;
   }
 }
 
