@@ -28,6 +28,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "shoal/shm/heap.h"
+#include "shoal/sync/cancellation.h"
 #include "shoal/sync/status.h"
 
 namespace shoal::shm_internal {
@@ -118,6 +119,7 @@ void VectorCore::Swap(VectorCore& left, VectorCore& right) {
 }
 
 void IndexOutOfRange(size_t index, size_t size) {
+  const sync_internal::NoCancellation whole;
   char text[128];
   const int length =
       snprintf(text, sizeof(text), "shoal: broken invariant: index %zu of a container of %zu elements\n", index, size);

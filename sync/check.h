@@ -1,6 +1,7 @@
 #ifndef SHOAL_SYNC_CHECK_H_
 #define SHOAL_SYNC_CHECK_H_
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -17,6 +18,7 @@ namespace shoal::sync_internal {
   const auto say = [](const char* text) {
     [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, text, std::strlen(text));
   };
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, nullptr);  // write can be where a cancelled thread ends
   say("shoal: broken invariant: ");
   say(sentence);
   say(" (");
