@@ -4,9 +4,18 @@
 #include <new>
 
 #include "gtest/gtest.h"
+#include "shoal/shm/attachment.h"
+#include "shoal/shm/layout.h"
 #include "shoal/shm/segment.h"
 
 namespace shoal {
+
+struct LargeRoot {
+  char bytes[size_t{300} << 10];
+};
+template <>
+constexpr bool kMayBeLargeRoot<LargeRoot> = true;
+
 namespace {
 
 struct Pair {
@@ -50,6 +59,30 @@ TEST_F(MutexTest, ARollbackBringsTheLastCommitBackAndKeepsTheLock) {
   (*guard)->right = 2;
   guard->Release();
   EXPECT_EQ(mutex_->With([](Pair& pair) { return pair.right; }).value(), 2);
+}
+
+// What it needs to go on it has had: it is not given up in between, where somebody else could take it.
+TEST(MutexRollbackTest, ALargeObjectKeepsItsJournalThroughARollback) {
+  Segment segment = Segment::Create({.limit_bytes = size_t{1} << 24}).value();
+  const uint64_t place = segment.Allocate(sizeof(Mutex<LargeRoot>), 64).value();
+  auto* const mutex = new (segment.At<Mutex<LargeRoot>>(place)) Mutex<LargeRoot>;
+  using shm_internal::JournalPlace;
+  const auto journal = [attachment = shm_internal::Attachment::Of(mutex)] {
+    for (shm_internal::ThreadSlot& slot : attachment->threads()) {
+      if (slot.journal.load() != 0) return slot.journal.load();
+    }
+    return uint64_t{0};
+  };
+  auto guard = mutex->Lock();
+  ASSERT_TRUE(guard.ok()) << guard.status();
+  const uint64_t before = journal();
+  EXPECT_GT(JournalPlace::Bytes(before), sizeof(LargeRoot));
+  (*guard)->bytes[7] = 1;
+  guard->Rollback();
+  EXPECT_EQ(journal(), before);
+  EXPECT_EQ((*guard)->bytes[7], 0);
+  guard->Release();
+  EXPECT_LT(JournalPlace::Bytes(journal()), sizeof(LargeRoot)) << "nothing large is kept when it is over";
 }
 
 TEST_F(MutexTest, AnExceptionOrABadStatusRollsBack) {

@@ -15,7 +15,7 @@
 //  If the process dies …                        the others see …
 //   joining, before the life word is its          an unused slot
 //   joining, before `deaths` was changed          a participant that some keepers do not watch; whoever rescans finds it dead
-//   living                                        died: every keeper wakes, and reaps
+//   living                                        died: a keeper that sleeps on it wakes, and reaps
 //   reaping                                       the same slot, still died: the next keeper reaps again
 //   leaving                                       an unused slot, or a dead one that holds nothing
 

@@ -33,6 +33,9 @@ struct ExceptionGlobals {
 struct ThreadPlaces {
   std::vector<std::unique_ptr<Section>> sections;
 
+  ~ThreadPlaces() {
+    for (std::unique_ptr<Section>& section : sections) Section::EndWithGuards(std::move(section));
+  }
   void Abandon() {
     for (std::unique_ptr<Section>& section : sections) static_cast<void>(section.release());
     sections.clear();
@@ -388,9 +391,16 @@ void Section::Rollback() {
   Settle();
 }
 
+void Section::RollbackToGoOn() {
+  keeps_journal_ = true;  // of what follows, too: an object that nobody holds any more is destroyed in this place
+  Rollback();
+  keeps_journal_ = false;
+  frees_ = capacity_ > kKeptBytes;
+}
+
 // A journal that one large section has blown up is given back.
 void Section::Shrink() {
-  if (capacity_ <= kKeptBytes) return;
+  if (capacity_ <= kKeptBytes || keeps_journal_) return;
   used_ = 0;
   capacity_ = 0;
   if (!Grow(kHeapPageBytes).ok()) Prepare().IgnoreError();  // no memory: it keeps the place it has

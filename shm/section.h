@@ -132,6 +132,8 @@ class Section final {
     }
   }
   void Rollback();
+  // The same, for one that goes on under the same locks: the journal has room then for what it had room for before.
+  void RollbackToGoOn();
 
   // Gets a journal, once. ResourceExhausted.
   absl::Status Prepare();
@@ -139,7 +141,13 @@ class Section final {
   bool LastUser() const { return attachment_.use_count() == 1 && pins_ == 0; }
   // Keeps the segment mapped for a guard that is no section.
   void Pin() { ++pins_; }
-  void Unpin() { --pins_; }
+  void Unpin() {
+    if (__builtin_expect(--pins_ == kOutlived, 0)) delete this;
+  }
+  // Ends it, now or with the last such guard: one may be a thread_local that outlives the thread's places.
+  static void EndWithGuards(std::unique_ptr<Section> section) {
+    if (section->pins_ != 0) section.release()->pins_ |= kOutlived;
+  }
   // relaxed: this thread's slot
   bool IsOpen() const { return slot_.head.load(std::memory_order_relaxed) != Head::kClosed; }
 
@@ -195,6 +203,7 @@ class Section final {
   static constexpr size_t kInlineBytes = 128;
   static constexpr size_t kPieceBytes = size_t{1} << 20;
   static constexpr size_t kKeptBytes = size_t{256} << 10;
+  static constexpr uint32_t kOutlived = uint32_t{1} << 31;
   static constexpr uint64_t kSectionStep = 512;  // the low bits are the thread slot's number
 
   std::byte* base_;
@@ -207,9 +216,10 @@ class Section final {
   uint64_t head_ = 0;
   const uint64_t owner_;  // the serial of the thread whose place it is
   uint64_t number_;
-  bool frees_ = false;  // or has references; false while it is closed
+  bool frees_ = false;  // or has references, or a large journal: there is more to do at the commit than to close it
+  bool keeps_journal_ = false;
   Circumstances circumstances_;
-  uint32_t pins_ = 0;
+  uint32_t pins_ = 0;  // and kOutlived
   uint64_t references_ = 0;
   After after_ = nullptr;
   std::shared_ptr<Attachment> attachment_;

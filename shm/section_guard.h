@@ -103,7 +103,7 @@ class SectionGuard final {
   // Brings back the last committed state; the locks stay held, with a new section.
   void Rollback() {
     if (section_ == nullptr || !Mine(*section_)) return;
-    section_->Rollback();
+    section_->RollbackToGoOn();
     locks_.Open(*section_);
     SHOAL_CHECK(locks_.Save(*section_).ok(), "what a journal had room for, it has room for again");
   }

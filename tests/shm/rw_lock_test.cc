@@ -15,6 +15,8 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "shoal/shm/attachment.h"
+#include "shoal/shm/layout.h"
 #include "shoal/shm/mutex.h"
 #include "shoal/sync/condition.h"
 #include "shoal/tests/worlds/segment_world.h"
@@ -232,6 +234,27 @@ TEST(RwLockMisuseTest, WhoReadsThroughAnotherMappingCannotWrite) {
   ASSERT_TRUE(guard.ok());
   EXPECT_TRUE(absl::IsFailedPrecondition(shared.view(1).pair.Write().status()));
   EXPECT_TRUE(shared.view(1).pair.TryRead().has_value());
+}
+
+// A thread_local guard that was there before the thread came to the segment ends after what the thread has in it.
+TEST(RwLockMisuseTest, AGuardMayOutliveItsThreadsPlaces) {
+  SharedInSegment<Room> shared(World::kThreads);
+  const auto attachment = shm_internal::Attachment::Of(&*shared);
+  const auto taken = [&] {
+    int slots = 0;
+    for (shm_internal::ThreadSlot& slot : attachment->threads()) slots += slot.life.word.load() != 0 ? 1 : 0;
+    return slots;
+  };
+  const int before = taken();
+  std::thread([&] {
+    thread_local std::optional<ReadGuard<Pair>> outlives;
+    outlives.reset();  // made here, before the first call into the segment
+    outlives.emplace(shared->pair.Read().value());
+    EXPECT_EQ(taken(), before + 1);
+  }).join();
+  EXPECT_EQ(shared->pair.readers(), 0);
+  EXPECT_EQ(taken(), before);
+  EXPECT_TRUE(shared->pair.TryWrite().has_value());
 }
 
 TEST(RwLockMisuseTest, OutsideOfASegmentItRefuses) {
