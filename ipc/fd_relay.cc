@@ -48,15 +48,17 @@ absl::StatusOr<std::unique_ptr<FdRelay>> FdRelay::Start(WaitHook hook) {
 
 FdRelay::~FdRelay() {
   if (!thread_.joinable()) return;
-  if (!sync_internal::InProcessOf(epoch_)) {  // a forked child: the thread is the parent's
+  if (Inherited()) {  // a forked child: the thread is the parent's
     new std::thread(std::move(thread_));
     return;
   }
   state_.store(kOver, std::memory_order_relaxed);  // relaxed: a cue
-  const sync_internal::NoCancellation whole;  // a destructor is not unwound
+  const sync_internal::NoCancellation whole;       // a destructor is not unwound
   sync_internal::WakeAll(state_);
   thread_.join();
 }
+
+bool FdRelay::Inherited() const { return !sync_internal::InProcessOf(epoch_); }
 
 bool FdRelay::TellIfReady() {
   const std::lock_guard lock(mutex_);
@@ -97,6 +99,21 @@ void FdRelay::Run() {
     sync_internal::SleepWhile(expectations, deaths == nullptr ? 2 : 3, Deadline::Infinite());
     if (hook_.ops->withdraw != nullptr) hook_.ops->withdraw(hook_.object);
   }
+}
+
+KeptRelay& KeptRelay::operator=(const KeptRelay& other) {
+  std::shared_ptr<FdRelay> relay = other.Known();
+  const std::lock_guard lock(mutex_);
+  relay_.swap(relay);
+  return *this;
+}
+
+absl::StatusOr<std::shared_ptr<FdRelay>> KeptRelay::Get(WaitHook hook) {
+  const std::lock_guard lock(mutex_);
+  if (relay_ == nullptr || relay_->Inherited()) {
+    SHOAL_ASSIGN_OR_RETURN(relay_, FdRelay::Start(hook));
+  }
+  return relay_;
 }
 
 }  // namespace shoal::ipc_internal

@@ -27,6 +27,7 @@ class FdRelay final {
   FdRelay& operator=(const FdRelay&) = delete;
 
   int fd() const { return event_.get(); }
+  bool Inherited() const;
 
   // Something was taken from the object, or nothing was found there: if it is not ready any more, nor is the descriptor.
   void Consumed();
@@ -38,10 +39,32 @@ class FdRelay final {
 
   const WaitHook hook_;
   const shm_internal::UniqueFd event_;
-  std::mutex mutex_;                      // held while readiness is compared with what the descriptor says
-  sync_internal::FutexWord state_{0};     // see fd_relay.cc
+  std::mutex mutex_;                   // held while readiness is compared with what the descriptor says
+  sync_internal::FutexWord state_{0};  // see fd_relay.cc
   std::thread thread_;
   uint32_t epoch_ = 0;
+};
+
+// A relay that is made when it is first asked for, and kept. Copies share it.
+//
+// Thread safety:  all calls may run concurrently.
+class KeptRelay final {
+ public:
+  KeptRelay() = default;
+  KeptRelay(const KeptRelay& other) : relay_(other.Known()) {}
+  KeptRelay& operator=(const KeptRelay& other);
+
+  // In a forked child it is another one. Errors as Start.
+  absl::StatusOr<std::shared_ptr<FdRelay>> Get(WaitHook hook);
+
+ private:
+  std::shared_ptr<FdRelay> Known() const {
+    const std::lock_guard lock(mutex_);
+    return relay_;
+  }
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<FdRelay> relay_;  // guarded by mutex_
 };
 
 }  // namespace shoal::ipc_internal

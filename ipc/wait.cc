@@ -160,7 +160,7 @@ class Waiter final {
 
   absl::StatusOr<std::vector<size_t>> WaitForDescriptors() {
     std::vector<struct pollfd> polled;
-    std::vector<std::unique_ptr<FdRelay>> relays(any_of_.size());  // of those that have no descriptor of their own
+    std::vector<std::shared_ptr<FdRelay>> relays(any_of_.size());  // of those that have no descriptor of their own
     for (size_t i = 0; i < any_of_.size(); ++i) {
       SHOAL_ASSIGN_OR_RETURN(const int fd, DescriptorOf(any_of_[i], relays[i]));
       polled.push_back({.fd = fd, .events = POLLIN, .revents = 0});
@@ -187,17 +187,18 @@ class Waiter final {
   }
 
   // An event that was set and cleared again was set.
-  static bool WasTold(const std::unique_ptr<FdRelay>& relay, const struct pollfd& polled) {
+  static bool WasTold(const std::shared_ptr<FdRelay>& relay, const struct pollfd& polled) {
     return relay != nullptr && polled.revents != 0;
   }
 
-  static absl::StatusOr<int> DescriptorOf(const Waitable& one, std::unique_ptr<FdRelay>& relay) {
+  static absl::StatusOr<int> DescriptorOf(const Waitable& one, std::shared_ptr<FdRelay>& relay) {
     if (one.is_fd_) return one.fd_;
     if (one.hook_.ops->fd != nullptr) {
       const int fd = one.hook_.ops->fd(one.hook_.object);
       if (fd >= 0) return fd;
     }
-    SHOAL_ASSIGN_OR_RETURN(relay, FdRelay::Start(one.hook_));
+    SHOAL_ASSIGN_OR_RETURN(relay, one.relay_.Get(one.hook_));
+    relay->Consumed();  // what it was told of in an earlier call is over
     return relay->fd();
   }
 

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "shoal/ipc/fd_relay.h"
 #include "shoal/ipc/wait_hook.h"
 #include "shoal/sync/event.h"
 
@@ -16,7 +17,8 @@ namespace shoal {
 
 // Something that Wait waits for: a Connection (a message, or the end of them), a queue (an item, or its end), an Event (that it is set),
 // or a descriptor (that it can be read, or has an error), for example a Process's sentinel (that it has ended).
-// It names the object, which outlives it.
+// It names the object, which outlives it. Who waits again and again keeps it, rather than making another: what an Event needs beside
+// descriptors stays with it.
 class Waitable final {
  public:
   template <class T>
@@ -33,6 +35,7 @@ class Waitable final {
   ipc_internal::WaitHook hook_;
   int fd_ = -1;
   bool is_fd_ = false;
+  mutable ipc_internal::KeptRelay relay_;  // of an object that has no descriptor of its own
 };
 
 // Waits until one of them is ready, and returns the places in `any_of` of all that are, in order; of none, if the timeout passes first.
@@ -43,7 +46,8 @@ class Waitable final {
 // Thread safety:  any number of calls may run concurrently, also for the same objects.
 // Crash safety:   a process that dies, with anything to do with any of them, wakes whoever must look again.
 // Blocking:       sleeps in one system call: futex_waitv; or, with a descriptor among them, ppoll, for which a thread of this process
-//                 watches each of the others (it stays with the object, as its fd() does; for an Event it is made for the call).
+//                 watches each of the others. It is started by the first such call, and stays: with the object, as its fd() does, or,
+//                 for an Event, with its Waitable.
 // Errors:         InvalidArgument: nothing to wait for, and for ever; more than 120 objects, or of too many segments; the same twice;
 //                 a descriptor that is not open. FailedPrecondition: an object that is closed on this side, was moved away, or is the
 //                 parent's. ResourceExhausted: no descriptor or thread is to be had.

@@ -131,6 +131,27 @@ class WaitTest : public testing::Test {
   Event event_;
 };
 
+// What an event was in an earlier call says nothing in the next.
+TEST_F(WaitTest, KeptWaitablesAreLookedAtAnew) {
+  const Descriptors descriptors;
+  const std::vector<Waitable> any_of = {event_, descriptors.fds[0]};
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(Wait(any_of, kAtOnce).value(), IsEmpty());
+    Party sleeper(World::kThreads, [&] { EXPECT_THAT(Wait(any_of).value(), ElementsAre(0)); });
+    sleeper.AwaitAsleep();
+    event_.Set();
+    sleeper.Join();
+    EXPECT_THAT(Wait(std::vector<Waitable>(any_of)).value(), ElementsAre(0));
+    event_.Clear();
+    Party child(World::kProcesses, [&] {
+      EXPECT_THAT(Wait(any_of, kAtOnce).value(), IsEmpty());
+      event_.Set();
+      EXPECT_THAT(Wait(any_of).value(), ElementsAre(0));
+    });
+    child.Join();
+  }
+}
+
 TEST_F(WaitTest, ManyAtOnceAndNotMore) {
   std::deque<Event> events(120);
   std::vector<Waitable> any_of(events.begin(), events.end());
