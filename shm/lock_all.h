@@ -89,7 +89,9 @@ struct LockAllAccess {
 };
 
 template <class M>
-concept OwnerOfObject = requires(M& m) { LockAllAccess::Lock(m); };
+concept OwnerOfObject = requires(M& m) {
+  LockAllAccess::Lock(m);
+};
 
 template <class M>
 using GuardedBy = std::remove_reference_t<decltype(LockAllAccess::Object(std::declval<M&>()))>;
@@ -101,30 +103,20 @@ using GuardedBy = std::remove_reference_t<decltype(LockAllAccess::Object(std::de
 //
 //   auto& [from, to] = *guard;
 template <class... T>
-class [[nodiscard]] AllGuard final {
+class [[nodiscard]] AllGuard final : public shm_internal::GuardOfSection<shm_internal::SeveralLocks<sizeof...(T)>> {
  public:
-  AllGuard(AllGuard&&) noexcept = default;
-  AllGuard& operator=(AllGuard&&) noexcept = default;
-
   // The object of the i-th argument of LockAll.
   template <size_t i>
   auto& get() const {
     return *std::get<i>(objects_);
   }
 
-  // The last holder of one of them died inside its section, which has been undone.
-  bool recovered() const { return section_.recovered(); }
-  void Rollback() { section_.Rollback(); }
-  void Release() { section_.End(); }
-  bool held() const { return section_.held(); }
-
  private:
   friend struct LockAllCalls;
-  using Section = shm_internal::SectionGuard<shm_internal::SeveralLocks<sizeof...(T)>>;
-  AllGuard(Section section, T&... objects) : section_(std::move(section)), objects_(&objects...) {}
-  friend typename Section::Holder LockHolderOf(AllGuard& guard) { return typename Section::Holder(guard.section_); }
+  using Base = shm_internal::GuardOfSection<shm_internal::SeveralLocks<sizeof...(T)>>;
+  using typename Base::Section;
+  AllGuard(Section section, T&... objects) : Base(std::move(section)), objects_(&objects...) {}
 
-  Section section_;
   std::tuple<T*...> objects_;
 };
 
@@ -145,8 +137,8 @@ struct LockAllCalls {
     using Result = typename shm_internal::WithResult<std::invoke_result_t<F, shm_internal::GuardedBy<M>&...>>::Type;
     auto guard = Lock(timeout, owners...);
     if (!guard.ok()) return Result(std::move(guard).status());
-    return Result(shm_internal::RunInSection(guard->section_, std::forward<F>(f),
-                                             shm_internal::LockAllAccess::Object(owners)...));
+    return Result(
+        shm_internal::RunInSection(guard->section_, std::forward<F>(f), shm_internal::LockAllAccess::Object(owners)...));
   }
 };
 

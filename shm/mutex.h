@@ -39,34 +39,14 @@ struct LockAllAccess;
 //                  a status.
 // Errors:          destroying it in another thread than the one that locked ends the process.
 template <Shareable T>
-class [[nodiscard]] MutexGuard final {
- public:
-  MutexGuard(MutexGuard&&) noexcept = default;
-  MutexGuard& operator=(MutexGuard&&) noexcept = default;
-
-  T& operator*() const { return *operator->(); }
-  T* operator->() const { return static_cast<T*>(section_.locks().object()); }
-
-  // The last holder died inside its section, which has been undone.
-  bool recovered() const { return section_.recovered(); }
-
-  // Takes back what this section has changed. The mutex stays locked, and the object may be changed again.
-  void Rollback() { section_.Rollback(); }
-
-  // Commits and unlocks now rather than at the end of the scope. The object must not be used any more.
-  void Release() { section_.End(); }
-  bool held() const { return section_.held(); }
-
+class [[nodiscard]] MutexGuard final : public shm_internal::GuardOfObject<T, shm_internal::MutexLock<sizeof(T)>> {
  private:
   friend class Mutex<T>;
   template <class Locks>
   friend class shm_internal::SectionGuard;
   using Locks = shm_internal::MutexLock<sizeof(T)>;
-  using Section = shm_internal::SectionGuard<Locks>;
-  explicit MutexGuard(Section section) : section_(std::move(section)) {}
-  friend typename Section::Holder LockHolderOf(MutexGuard& guard) { return typename Section::Holder(guard.section_); }
-
-  Section section_;
+  using typename shm_internal::GuardOfSection<Locks>::Section;
+  explicit MutexGuard(Section section) : shm_internal::GuardOfObject<T, Locks>(std::move(section)) {}
 };
 
 // Owns a T that threads of any processes change, one at a time, in failure-atomic sections.

@@ -58,27 +58,13 @@ class [[nodiscard]] ReadGuard final {
 
 // The right to change what an RwLock owns, alone, inside one failure-atomic section. Everything on MutexGuard's card holds.
 template <Shareable T>
-class [[nodiscard]] WriteGuard final {
- public:
-  WriteGuard(WriteGuard&&) noexcept = default;
-  WriteGuard& operator=(WriteGuard&&) noexcept = default;
-
-  T& operator*() const { return *operator->(); }
-  T* operator->() const { return static_cast<T*>(section_.locks().object()); }
-  bool recovered() const { return section_.recovered(); }
-  void Rollback() { section_.Rollback(); }
-  void Release() { section_.End(); }
-  bool held() const { return section_.held(); }
-
+class [[nodiscard]] WriteGuard final : public shm_internal::GuardOfObject<T, shm_internal::WriteLock> {
  private:
   friend class RwLock<T>;
   template <class Locks>
   friend class shm_internal::SectionGuard;
-  using Section = shm_internal::SectionGuard<shm_internal::WriteLock>;
-  explicit WriteGuard(Section section) : section_(std::move(section)) {}
-  friend typename Section::Holder LockHolderOf(WriteGuard& guard) { return typename Section::Holder(guard.section_); }
-
-  Section section_;
+  using typename shm_internal::GuardOfSection<shm_internal::WriteLock>::Section;
+  explicit WriteGuard(Section section) : shm_internal::GuardOfObject<T, shm_internal::WriteLock>(std::move(section)) {}
 };
 
 // Owns a T that threads of any processes read at the same time, or one of them changes in a failure-atomic section.

@@ -214,6 +214,39 @@ class SectionGuard final {
   bool recovered_;
 };
 
+// What users see of it: MutexGuard and its kin are derived from this.
+template <class Locks>
+class GuardOfSection {
+ public:
+  // The last holder died inside its section, which has been undone.
+  bool recovered() const { return section_.recovered(); }
+
+  // Takes back what this section has changed. The locks stay held, and the objects may be changed again.
+  void Rollback() { section_.Rollback(); }
+
+  // Commits and unlocks now rather than at the end of the scope. The objects must not be used any more.
+  void Release() { section_.End(); }
+  bool held() const { return section_.held(); }
+
+ protected:
+  using Section = SectionGuard<Locks>;
+  explicit GuardOfSection(Section section) : section_(std::move(section)) {}
+  friend typename Section::Holder LockHolderOf(GuardOfSection& guard) { return typename Section::Holder(guard.section_); }
+
+  Section section_;
+};
+
+// The same, of the lock of one T.
+template <class T, class Locks>
+class GuardOfObject : public GuardOfSection<Locks> {
+ public:
+  T& operator*() const { return *operator->(); }
+  T* operator->() const { return static_cast<T*>(this->section_.locks().object()); }
+
+ protected:
+  using GuardOfSection<Locks>::GuardOfSection;
+};
+
 }  // namespace shoal::shm_internal
 
 #endif  // SHOAL_SHM_SECTION_GUARD_H_
