@@ -22,6 +22,7 @@
 #include "shoal/shm/variant.h"
 #include "shoal/shm/vector.h"
 #include "shoal/sync/check.h"
+#include "shoal/tests/kill/census.h"
 
 namespace shoal::tests {
 namespace {
@@ -338,21 +339,12 @@ Verdict Judge(void* shared) {
     if (room.stolen[i] != std::byte{7}) return Verdict::kHalfDone;
   }
   const std::shared_ptr<Attachment> attachment = Attachment::Of(room.mutex);
-  uint64_t journals = 0;
-  for (const shm_internal::ThreadSlot& slot : attachment->threads()) {
-    if (shm_internal::Head::IsOpen(slot.head.load())) return Verdict::kHalfDone;
-    journals += slot.journal.load() != 0;
-  }
+  if (AnySectionIsOpen(*attachment)) return Verdict::kHalfDone;
   auto guard = room.mutex->Lock();
   if (!guard.ok() || DigestOf(**guard) != (*guard)->rescued_digest) return Verdict::kHalfDone;
   guard->Release();
   guard = room.mutex->Lock();
-  journals = 0;
-  for (const shm_internal::ThreadSlot& slot : attachment->threads()) journals += slot.journal.load() != 0;
-  const uint64_t blocks =
-      attachment->heap().Usage().allocated_blocks - room.blocks_at_first - journals - (room.stolen != nullptr);
-  const uint64_t owned = BlocksOf(**guard);
-  return blocks == owned ? Verdict::kFine : blocks < owned ? Verdict::kLost : Verdict::kLeaked;
+  return OfBlocks(BlocksBesideJournals(*attachment), room.blocks_at_first + (room.stolen != nullptr) + BlocksOf(**guard));
 }
 
 // A process of its own does once what every process does once.

@@ -24,6 +24,7 @@
 #include "shoal/sync/check.h"
 #include "shoal/sync/condition.h"
 #include "shoal/sync/event.h"
+#include "shoal/tests/kill/census.h"
 
 namespace shoal::tests {
 namespace {
@@ -303,10 +304,7 @@ Verdict Judge(void* shared) {
   auto& [a, b, c] = *guard;
   if (a.left != a.right || b.left != b.right || c.left != c.right || a.pair != b.pair) return Verdict::kHalfDone;
   guard->Release();
-  for (const shm_internal::ThreadSlot& slot : shm_internal::Attachment::Of(room.objects)->threads()) {
-    if (shm_internal::Head::IsOpen(slot.head.load())) return Verdict::kHalfDone;
-  }
-  return Verdict::kFine;
+  return AnySectionIsOpen(*shm_internal::Attachment::Of(room.objects)) ? Verdict::kHalfDone : Verdict::kFine;
 }
 
 using Party = void (*)(Room&);

@@ -20,6 +20,7 @@
 #include "shoal/shm/vector.h"
 #include "shoal/sync/check.h"
 #include "shoal/sync/status.h"
+#include "shoal/tests/kill/census.h"
 
 namespace shoal::tests {
 namespace {
@@ -238,10 +239,7 @@ Verdict Judge(void* shared) {
     lost = lost || (mutex == room.mutex && room.committed && (*guard)->sections < 3);
     blocks += BlocksOf(**guard);
   }
-  const std::shared_ptr<Attachment> attachment = Attachment::Of(room.mutex);
-  for (const shm_internal::ThreadSlot& slot : attachment->threads()) blocks += slot.journal.load() != 0;
-  const uint64_t allocated = attachment->heap().Usage().allocated_blocks;
-  return lost || allocated < blocks ? Verdict::kLost : allocated > blocks ? Verdict::kLeaked : Verdict::kFine;
+  return lost ? Verdict::kLost : OfBlocks(BlocksBesideJournals(*Attachment::Of(room.mutex)), blocks);
 }
 
 // A process of its own does once what every process does once.

@@ -26,6 +26,7 @@
 #include "shoal/shm/shared.h"
 #include "shoal/shm/vector.h"
 #include "shoal/sync/check.h"
+#include "shoal/tests/kill/census.h"
 #include "shoal/tests/kill/member_without_keeper.h"
 
 // Every party is a participant without a keeper (member_without_keeper.h); the dead are reaped by who is told to. What is right in the
@@ -86,12 +87,6 @@ SharedBranch NewBranch() {
   return branch;
 }
 
-uint64_t Blocks(const Attachment& attachment) {
-  uint64_t journals = 0;
-  for (const shm_internal::ThreadSlot& slot : attachment.threads()) journals += slot.journal.load() != 0;
-  return attachment.heap().Usage().allocated_blocks - journals;
-}
-
 void SetUp(Room& room) {
   if (root_handle != nullptr) {
     const std::shared_ptr<Attachment> attachment = Attachment::Of(room.root == nullptr ? root_handle->get() : room.root);
@@ -109,7 +104,7 @@ void SetUp(Room& room) {
   room.root = root_handle->get();
   NewBranch();  // so that all types are known
   // And the table of names with its type, which there will be in the end.
-  room.blocks_at_first = Blocks(*attachment) + 2;
+  room.blocks_at_first = BlocksBesideJournals(*attachment) + 2;
 }
 
 // One party's section. Whatever the one before left, it is whole.
@@ -272,9 +267,7 @@ void StoresUncounted(Room& room) {
   });
 }
 
-void Publishes(Room&) {
-  SHOAL_CHECK(segment->Publish("victim", *held_leaf).ok(), "nobody else publishes it");
-}
+void Publishes(Room&) { SHOAL_CHECK(segment->Publish("victim", *held_leaf).ok(), "nobody else publishes it"); }
 void Publish(Room& room) {
   Hold(room);
   Publishes(room);
@@ -305,12 +298,9 @@ Verdict Judge(void* shared) {
   const std::shared_ptr<Attachment> attachment = Attachment::Of(room.root);
   segment->Reap();
   if (room.torn) return Verdict::kHalfDone;
-  for (const shm_internal::ThreadSlot& slot : attachment->threads()) {
-    if (shm_internal::Head::IsOpen(slot.head.load())) return Verdict::kHalfDone;
-  }
+  if (AnySectionIsOpen(*attachment)) return Verdict::kHalfDone;
   if (attachment->header().ledger.changes_count.load() != 0) return Verdict::kHalfDone;
-  const uint64_t blocks = Blocks(*attachment);
-  return blocks == room.blocks_at_first ? Verdict::kFine : blocks < room.blocks_at_first ? Verdict::kLost : Verdict::kLeaked;
+  return OfBlocks(BlocksBesideJournals(*attachment), room.blocks_at_first);
 }
 
 // A process of its own does once what every process does once.

@@ -14,6 +14,7 @@
 #include "shoal/shm/mutex.h"
 #include "shoal/shm/segment.h"
 #include "shoal/sync/check.h"
+#include "shoal/tests/kill/census.h"
 #include "shoal/tests/plugins/ledger.h"
 #include "shoal/tests/plugins/loaded_plugin.h"
 
@@ -53,8 +54,7 @@ void SetUp(Room& room) {
   auto made = Segment::Create({.limit_bytes = size_t{1} << 20});
   SHOAL_CHECK(made.ok(), "a segment can be made");
   segment = new Segment(*std::move(made));
-  room.mutex =
-      new (segment->At<Mutex<Ledger>>(segment->Allocate(sizeof(Mutex<Ledger>), 64).value())) Mutex<Ledger>;
+  room.mutex = new (segment->At<Mutex<Ledger>>(segment->Allocate(sizeof(Mutex<Ledger>), 64).value())) Mutex<Ledger>;
   room.blocks_at_first = Attachment::Of(room.mutex)->heap().Usage().allocated_blocks;
 }
 
@@ -102,13 +102,8 @@ Verdict Judge(void* shared) {
   Room& room = *static_cast<Room*>(shared);
   if (room.torn) return Verdict::kHalfDone;
   const std::shared_ptr<Attachment> attachment = Attachment::Of(room.mutex);
-  uint64_t journals = 0;
-  for (const shm_internal::ThreadSlot& slot : attachment->threads()) {
-    if (shm_internal::Head::IsOpen(slot.head.load())) return Verdict::kHalfDone;
-    journals += slot.journal.load() != 0;
-  }
-  const uint64_t blocks = attachment->heap().Usage().allocated_blocks - room.blocks_at_first - journals;
-  return blocks == 1 ? Verdict::kFine : blocks == 0 ? Verdict::kLost : Verdict::kLeaked;
+  if (AnySectionIsOpen(*attachment)) return Verdict::kHalfDone;
+  return OfBlocks(BlocksBesideJournals(*attachment), room.blocks_at_first + 1);
 }
 
 // A process of its own does once what every process does once.

@@ -13,6 +13,7 @@
 #include "shoal/shm/section.h"
 #include "shoal/shm/segment.h"
 #include "shoal/sync/check.h"
+#include "shoal/tests/kill/census.h"
 
 namespace shoal::tests {
 namespace {
@@ -139,13 +140,8 @@ Verdict Judge(void* shared) {
   Room& room = *static_cast<Room*>(shared);
   if (room.torn) return Verdict::kHalfDone;
   const std::shared_ptr<Attachment> attachment = Attachment::Of(room.mutex);
-  uint64_t journals = 0;
-  for (const shm_internal::ThreadSlot& slot : attachment->threads()) {
-    if (shm_internal::Head::IsOpen(slot.head.load())) return Verdict::kHalfDone;
-    journals += slot.journal.load() != 0;
-  }
-  const uint64_t blocks = attachment->heap().Usage().allocated_blocks - room.blocks_at_first - journals;
-  return blocks == 1 ? Verdict::kFine : blocks == 0 ? Verdict::kLost : Verdict::kLeaked;
+  if (AnySectionIsOpen(*attachment)) return Verdict::kHalfDone;
+  return OfBlocks(BlocksBesideJournals(*attachment), room.blocks_at_first + 1);
 }
 
 // A process of its own does once what every process does once.
