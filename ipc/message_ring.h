@@ -25,7 +25,8 @@
 #include "shoal/sync/deadline.h"
 
 // The machine of the queues, which knows no types: cells with messages, and the order in which they were put. message_ring.cc tells the
-// states, the edges and the deaths; docs/memory_format.md the bytes.
+// states, the edges and the deaths; docs/memory_format.md the bytes. It puts and takes; message_ring_owed.cc keeps what is not done,
+// message_ring_deaths.cc makes up for the dead, and message_ring_looks.cc only looks.
 
 namespace shoal::ipc_internal {
 
@@ -69,7 +70,7 @@ struct OrderEntry {
 
 struct RingShape {
   uint32_t capacity;
-  uint32_t room_at;     // bytes from a cell to its room
+  uint32_t room_at;  // bytes from a cell to its room
   uint32_t room_bytes;
   uint32_t flags;       // of RingFlags
   uint64_t most_bytes;  // of a message
@@ -82,6 +83,9 @@ struct RingFlags {
 
 inline constexpr uint32_t kMaxRingCapacity = 1'000'000;
 inline constexpr uint32_t kSpareCells = 32;  // beyond the capacity: for puts in progress, loans, and what is being read
+
+// Whoever must begin again because others were first has seen them go on. So often in a row, the bytes make no sense.
+inline constexpr int kMostTries = 1'000'000;
 
 // What lies in the segment.
 class MessageRing final {
@@ -248,14 +252,16 @@ class RingPort final : public shm_internal::HoldCompanion {
 
   std::mutex mutex_;
   std::deque<Owed> owed_;
-  std::unique_ptr<FdRelay> relay_;               // guarded by the mutex; made once
+  std::unique_ptr<FdRelay> relay_;  // guarded by the mutex; made once
   std::atomic<FdRelay*> relay_known_{nullptr};
 };
 
 // The ring of an object that this process holds, made if need be. DataLoss.
 absl::StatusOr<RingPort*> OpenPort(shm_internal::Hold& hold, uint32_t room_at);
 
-// What callers are told. FailedPrecondition, twice; Cancelled; InvalidArgument, all others.
+// What callers are told. DataLoss; DeadlineExceeded; FailedPrecondition, twice; Cancelled; InvalidArgument, all others.
+absl::Status Scribbled();
+absl::Status TimedOut();
 absl::Status NamesNoQueue();
 absl::Status PutIntoClosedQueue();
 absl::Status QueueIsDrained();

@@ -1,0 +1,57 @@
+// ipc/message_ring_errors.cc: what callers are told.
+
+#include "absl/strings/str_cat.h"
+#include "shoal/ipc/message_ring.h"
+#include "shoal/sync/status.h"
+
+namespace shoal::ipc_internal {
+
+using sync_internal::MakeStatus;
+
+absl::Status Scribbled() {
+  return MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over a queue: its order makes no sense");
+}
+
+absl::Status TimedOut() {
+  // Made once, so that a timeout allocates nothing.
+  static const absl::Status* const status =
+      new absl::Status(MakeStatus(absl::StatusCode::kDeadlineExceeded, "the queue had nothing for this call in time"));
+  return *status;
+}
+
+absl::Status NamesNoQueue() {
+  return MakeStatus(
+      absl::StatusCode::kFailedPrecondition,
+      "this handle names no queue: it is empty, was inherited by fork, or lies in shared memory (copy it first)");
+}
+
+absl::Status PutIntoClosedQueue() {
+  return MakeStatus(absl::StatusCode::kFailedPrecondition, "this queue has been closed: nothing is put any more");
+}
+
+absl::Status QueueIsDrained() {
+  static const absl::Status* const status =
+      new absl::Status(MakeStatus(absl::StatusCode::kCancelled, "this queue has been closed, and all was taken"));
+  return *status;
+}
+
+absl::Status OnlyQueuesAcknowledge() {
+  return MakeStatus(absl::StatusCode::kInvalidArgument, "only a Queue and its likes keep what was taken until it is done");
+}
+
+absl::Status NoSuchCapacity(uint64_t capacity) {
+  return MakeStatus(absl::StatusCode::kInvalidArgument,
+                    absl::StrCat("a queue holds 1 to ", kMaxRingCapacity, " messages; ", capacity, " are asked for"));
+}
+
+absl::Status TooMuchInline(uint64_t bytes) {
+  return MakeStatus(absl::StatusCode::kInvalidArgument,
+                    absl::StrCat("messages of up to 65536 bytes can lie in the queue itself; ", bytes, " are asked for"));
+}
+
+absl::Status CannotDeliverTwice() {
+  return MakeStatus(absl::StatusCode::kInvalidArgument,
+                    "a message that cannot be copied cannot be delivered again: a queue of these does not keep them");
+}
+
+}  // namespace shoal::ipc_internal

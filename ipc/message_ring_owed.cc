@@ -1,0 +1,129 @@
+// ipc/message_ring_owed.cc: messages that were taken and are not done, and who waits for them. States and edges are in message_ring.cc.
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "shoal/ipc/message_ring.h"
+#include "shoal/ipc/message_ring_wait.h"
+#include "shoal/sync/status.h"
+
+namespace shoal::ipc_internal {
+
+using sync_internal::Deadline;
+using sync_internal::MakeStatus;
+
+void RingPort::FinishAsOwed(HeldCell& held) {
+  held.word = CellWord::Of(CellState::kOwed, self_, CellWord::Position(held.word));
+  const std::lock_guard lock(mutex_);
+  // In the lock, and first: whoever finds the entry finds the word.
+  WordOf(held.cell).store(held.word, std::memory_order_release);  // message_ring.cell (release)
+  owed_.push_back({.held = held, .thread = std::this_thread::get_id()});
+  held.word = 0;
+}
+
+void RingPort::GiveBack(HeldCell& held) {
+  if (!held) return;
+  const uint64_t returned = CellWord::Of(CellState::kReturned, 0, CellWord::Position(held.word));
+  WordOf(held.cell).store(returned, std::memory_order_release);  // message_ring.cell (release)
+  held.word = 0;
+  SayReturned();
+}
+
+void RingPort::SayReturned() const {
+  uint32_t seen = ring_->returned_.load(std::memory_order_relaxed);  // relaxed: the CAS decides
+  // message_ring.returned (release); seq_cst: see EDGE audience.brought. On failure relaxed: again
+  while (!ring_->returned_.compare_exchange_weak(seen, (seen | 1) == seen ? seen + 2 : seen + 1, std::memory_order_seq_cst,
+                                                 std::memory_order_relaxed)) {
+  }
+  ring_->getters_.Wake();
+}
+
+absl::Status RingPort::DoneWithOldest(bool of_anybody) {
+  for (;;) {
+    HeldCell held;
+    {
+      const std::lock_guard lock(mutex_);
+      auto found = std::find_if(owed_.begin(), owed_.end(),
+                                [](const Owed& owed) { return owed.thread == std::this_thread::get_id(); });
+      if (found == owed_.end()) found = owed_.begin();
+      if (found == owed_.end()) break;
+      held = found->held;
+      owed_.erase(found);
+    }
+    if (Clear(held.cell, held.word)) return absl::OkStatus();
+  }
+  while (of_anybody) {
+    uint64_t oldest = 0;
+    uint32_t oldest_cell = 0;
+    for (uint32_t cell = 0; cell < count_; ++cell) {
+      const uint64_t word = WordOf(cell).load(std::memory_order_relaxed);  // relaxed: the CAS decides
+      if (CellWord::State(word) != CellState::kOwed) continue;
+      if (oldest != 0 && CellWord::Position(word) >= CellWord::Position(oldest)) continue;
+      oldest = word;
+      oldest_cell = cell;
+    }
+    if (oldest == 0) break;
+    if (Clear(oldest_cell, oldest)) return absl::OkStatus();
+  }
+  return MakeStatus(absl::StatusCode::kFailedPrecondition, "nothing that was taken from this queue is still to be done");
+}
+
+// Whether everything that was put is done: there is none in a cell. Only if nothing was put while we looked: otherwise it may have gone
+// to a cell that we had passed already, before the one that we come to was done.
+bool RingPort::NobodyOwes() const {
+  for (;;) {
+    Tail before = {};
+    Tail after = {};
+    FindTail(before);
+    if (AnyCellIsOwed()) return false;
+    FindTail(after);
+    if (before.position == after.position) return true;
+  }
+}
+
+bool RingPort::AnyCellIsOwed() const {
+  for (uint32_t cell = 0; cell < count_; ++cell) {
+    const uint64_t word = WordOf(cell).load(std::memory_order_seq_cst);  // seq_cst: see EDGE audience.brought
+    switch (CellWord::State(word)) {
+      case CellState::kTaken:
+      case CellState::kOwed:
+      case CellState::kReturned:
+        return true;
+      case CellState::kOffered:
+        if (IsPublished(cell, word)) return true;
+        break;
+      default:
+        break;
+    }
+  }
+  return false;
+}
+
+absl::Status RingPort::Join(Deadline deadline) {
+  uint64_t lost = 0;
+  const auto look = [&] {
+    const uint64_t now = ring_->lost_.load(std::memory_order_relaxed);  // relaxed: for the answer
+    if (now != 0) lost = now;
+    return NobodyOwes() ? Look::kFound : Look::kNothing;
+  };
+  if (AwaitSlowly(ring_->joiners_, deadline, look) == Look::kNothing) return TimedOut();
+  look();  // those that were lost last
+  if (lost == 0) return absl::OkStatus();
+  uint64_t expected = lost;
+  // relaxed: told once; others who wait have seen it
+  ring_->lost_.compare_exchange_strong(expected, 0, std::memory_order_relaxed);
+  return MakeStatus(absl::StatusCode::kUnavailable,
+                    absl::StrCat("process ", static_cast<uint32_t>(lost),
+                                 " ended with messages that it had taken and not done: ", lost >> 32, " are lost"));
+}
+
+void RingPort::TellThatLessIsOwed() const {
+  // seq_cst: as in Audience::Wake. There the bit, here the look.
+  if (ring_->joiners_.SomebodySleeps() && NobodyOwes()) ring_->joiners_.WakeAll();
+  // seq_cst: who finds the end stores it, and then looks at the cells
+  if (ring_->closed_.load(std::memory_order_seq_cst) != 0 && ring_->getters_.SomebodySleeps()) ring_->getters_.WakeAll();
+}
+
+}  // namespace shoal::ipc_internal
