@@ -308,14 +308,17 @@ struct MessageHandle<Connection<S, R>> {
     SHOAL_ASSIGN_OR_RETURN(stored->word_, end->StoreInto(section, carrier));
     return absl::OkStatus();
   }
-  static absl::Status Take(shm_internal::Section& section, Connection<S, R>& stored, Connection<S, R>& out) {
+  static absl::Status Take(shm_internal::Section& section, Connection<S, R>& stored, Connection<S, R>& out,
+                           Arrivals& arrivals) {
     const uint64_t word = stored.word_;
     out = Connection<S, R>();
     if (word == 0) return absl::OkStatus();
     SHOAL_RETURN_IF_ERROR(section.Save(&stored.word_, sizeof(stored.word_)));
+    arrivals.MakeRoomForOne();
     SHOAL_ASSIGN_OR_RETURN(
         PipeEnd * end, PipeEnd::TakeOver(section.shared_attachment(), word, shm_internal::EndState::kTravelling,
                                          Connection<S, R>::TypeSeenFrom(shm_internal::StoredEnd::Side(word)), &section));
+    end->Arrive(arrivals);
     out.word_ = reinterpret_cast<uint64_t>(end);
     SHOAL_RETURN_IF_ERROR(shm_internal::DropMessageHandle(section, word, nullptr));
     stored.word_ = 0;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "shoal/ipc/cbor.h"
@@ -26,6 +27,36 @@ struct Carrier {
   uint64_t position;  // of the message there
 };
 
+// What a section takes out of a message, and must be told how that ended. Declare it before the section: it speaks when that is over.
+class Arrivals final {
+ public:
+  using Settle = void (*)(void* arrival, bool kept);
+
+  Arrivals() = default;
+  Arrivals(const Arrivals&) = delete;
+  Arrivals& operator=(const Arrivals&) = delete;
+  ~Arrivals() { SettleAll(/*kept=*/false); }
+
+  // So that Add cannot fail.
+  void MakeRoomForOne() {
+    if (all_.size() == all_.capacity()) all_.reserve(2 * all_.size() + 1);
+  }
+  void Add(void* arrival, Settle settle) { all_.push_back({arrival, settle}); }
+  // The section has committed.
+  void Keep() { SettleAll(/*kept=*/true); }
+
+ private:
+  struct One {
+    void* arrival;
+    Settle settle;
+  };
+  void SettleAll(bool kept) {
+    for (const One& one : std::exchange(all_, {})) one.settle(one.arrival, kept);
+  }
+
+  std::vector<One> all_;
+};
+
 // How a handle gets into a message that is being sent, and how it leaves one that is being received, inside a section. Specialise it for
 // one that moves rather than being copied: `stored` is what lies in the message, and names nothing after Take.
 template <class T>
@@ -38,7 +69,7 @@ struct MessageHandle {
       return shm_internal::StoredAccess::Construct(section, stored, const_cast<T&>(value));
     }
   }
-  static absl::Status Take(shm_internal::Section&, T& stored, T& out) { return out.Assign(stored); }
+  static absl::Status Take(shm_internal::Section&, T& stored, T& out, Arrivals&) { return out.Assign(stored); }
 };
 
 // Where the handles go that the codec meets. First it counts them; then there is room for so many, in the block of the message.
@@ -78,12 +109,13 @@ class HandleWriter final {
 
 class HandleReader final {
  public:
-  HandleReader(shm_internal::Section& section, std::span<uint64_t> words) : section_(section), words_(words) {}
+  HandleReader(shm_internal::Section& section, std::span<uint64_t> words, Arrivals& arrivals)
+      : section_(section), words_(words), arrivals_(arrivals) {}
 
   template <WireHandle T>
   bool Take(uint64_t number, T& out) {
     if (number >= words_.size()) return false;
-    status_ = MessageHandle<T>::Take(section_, *reinterpret_cast<T*>(&words_[number]), out);
+    status_ = MessageHandle<T>::Take(section_, *reinterpret_cast<T*>(&words_[number]), out, arrivals_);
     return status_.ok();
   }
   const absl::Status& status() const { return status_; }
@@ -91,6 +123,7 @@ class HandleReader final {
  private:
   shm_internal::Section& section_;
   std::span<uint64_t> words_;
+  Arrivals& arrivals_;
   absl::Status status_;
 };
 

@@ -170,8 +170,7 @@ absl::Status Decode(std::span<const std::byte> bytes, HandleReader* handles, std
     CborReader reader({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, handles);
     out.emplace();
     if (DecodeItem(reader, *out) && reader.rest().empty()) return absl::OkStatus();
-    // What came of it goes after the section has been rolled back: an end that was taken would be closed in it.
-    if (handles == nullptr || handles->status().ok() || absl::IsDataLoss(handles->status())) out.reset();
+    out.reset();
     return handles != nullptr && !handles->status().ok() ? handles->status() : DamagedMessage();
   }
 }
@@ -179,15 +178,17 @@ absl::Status Decode(std::span<const std::byte> bytes, HandleReader* handles, std
 template <class T>
 ABSL_ATTRIBUTE_NOINLINE absl::Status TakeFromBlock(const SegmentRef& segment, MessageCell at, std::optional<uint64_t> spent,
                                                    std::optional<T>& out) {
+  Arrivals arrivals;
   SHOAL_ASSIGN_OR_RETURN(shm_internal::SideSection section, shm_internal::SideSection::Open(segment));
   const auto message = shm_internal::LocateMessage(*segment, at.cell->content);
   absl::Status decoded = message.status();
   if (message.ok()) {
-    HandleReader handles(*section, message->handles);
+    HandleReader handles(*section, message->handles, arrivals);
     decoded = Decode(message->bytes, &handles, out);
   }
   if (!decoded.ok() && !absl::IsDataLoss(decoded)) return decoded;
   SHOAL_RETURN_IF_ERROR(DropAndMark(segment, section, *at.cell, spent));
+  arrivals.Keep();
   return decoded;
 }
 
@@ -211,10 +212,11 @@ template <class T>
 absl::Status ReadMessage(const SegmentRef& segment, MessageCell at, std::optional<T>& out) {
   if (at.cell->content.block == 0) return TakeMessage(segment, at, 0, out);
   // Handles may want one; it changes nothing.
+  Arrivals arrivals;
   SHOAL_ASSIGN_OR_RETURN(const shm_internal::SideSection section, shm_internal::SideSection::Open(segment));
   SHOAL_ASSIGN_OR_RETURN(const shm_internal::MessageBlock message,
                          shm_internal::LocateMessage(*segment, at.cell->content));
-  HandleReader handles(*section, message.handles);
+  HandleReader handles(*section, message.handles, arrivals);
   return Decode(message.bytes, &handles, out);
 }
 

@@ -258,6 +258,20 @@ absl::StatusOr<uint64_t> PipeEnd::StoreInto(shm_internal::Section& section, cons
   return word;
 }
 
+void PipeEnd::Arrive(Arrivals& arrivals) {
+  arriving_ = true;
+  Use();
+  arrivals.Add(this, [](void* end, bool kept) { static_cast<PipeEnd*>(end)->Settle(kept); });
+}
+
+void PipeEnd::Settle(bool kept) {
+  arriving_ = false;
+  // Whoever takes it next, in this process, may have the very word that was ours.
+  if (!kept) own_word_ = UINT64_MAX;
+  if (kept && closed_on_arrival_) Close();
+  Leave();
+}
+
 bool PipeEnd::TakeBack(EndState from) {
   uint64_t seen = EndWord::With(own_word_, from);
   // pipe.end (acq_rel); on failure relaxed: somebody has taken it
@@ -266,6 +280,10 @@ bool PipeEnd::TakeBack(EndState from) {
 
 void PipeEnd::Close() {
   if (Inherited()) return;
+  if (arriving_) {
+    closed_on_arrival_ = true;
+    return;
+  }
   uint64_t seen = own_word_;
   // pipe.closing (seq_cst), and pipe.end (release); on failure relaxed: somebody has closed it, or it is not ours any more
   if (!OwnEnd().compare_exchange_strong(seen, EndWord::With(own_word_, EndState::kClosed), std::memory_order_seq_cst,
@@ -410,6 +428,32 @@ absl::Status PipeEnd::CheckReceive(uint64_t peer) const {
 
 // ---- waiting ------------------------------------------------------------------------------------------------------------------------
 
+// Sets the bit in a cell that is in state `expected`; what the word is then, or what is there instead.
+// A mark that is there while both ends are open is nobody's, and goes: it would keep everybody awake. If an end has closed meanwhile it is
+// put back, and everybody woken, as by whoever closed it: another may sleep there since.
+uint32_t PipeEnd::SayThatSomebodySleeps(PipeCell& cell, uint32_t expected) const {
+  uint32_t word = cell.word.load(std::memory_order_relaxed);  // relaxed: the compare-exchange decides
+  const auto nobody_closed = [&] {
+    // pipe.closing (seq_cst), both
+    return EndWord::State(PeerEnd().load(std::memory_order_seq_cst)) != EndState::kClosed &&
+           OwnEnd().load(std::memory_order_seq_cst) == own_word_;
+  };
+  for (;;) {
+    if ((word & ~PipeCell::kMarks) != expected) return word;
+    const bool marked = (word & PipeCell::kEnded) != 0;
+    if (word == (expected | PipeCell::kWaiters) || (marked && !nobody_closed())) return word;
+    // pipe.closing (seq_cst): the bit, and then the ends; on failure relaxed: look again
+    if (!cell.word.compare_exchange_strong(word, expected | PipeCell::kWaiters, std::memory_order_seq_cst,
+                                           std::memory_order_relaxed)) {
+      continue;
+    }
+    if (!marked || nobody_closed()) return expected | PipeCell::kWaiters;
+    word = cell.word.fetch_or(PipeCell::kEnded, std::memory_order_seq_cst) | PipeCell::kEnded;  // pipe.closing (seq_cst)
+    sync_internal::WakeAll(cell.word);
+    return word;
+  }
+}
+
 absl::Status PipeEnd::AwaitRoom(absl::Duration timeout) {
   Lane& lane = out_;
   const Deadline deadline = Deadline::After(timeout);
@@ -433,19 +477,15 @@ absl::Status PipeEnd::AwaitRoom(absl::Duration timeout) {
       break;
     }
     if (SpinUntil(lane, [&] { return there_is_room() || !NothingChanged(lane); })) continue;
-    uint32_t word = PipeCell::Full(lap - 1);
-    // pipe.closing (seq_cst): the bit, and then the ends; on failure relaxed: look again
-    if (!cell.word.compare_exchange_strong(word, word | PipeCell::kWaiters, std::memory_order_seq_cst,
-                                           std::memory_order_relaxed) &&
-        word != (PipeCell::Full(lap - 1) | PipeCell::kWaiters)) {
-      if ((word & ~PipeCell::kMarks) == PipeCell::Empty(lap) || (word & ~PipeCell::kMarks) == PipeCell::Full(lap - 1)) continue;
+    const uint32_t full = PipeCell::Full(lap - 1);
+    if (const uint32_t word = SayThatSomebodySleeps(cell, full); word != (full | PipeCell::kWaiters)) {
+      if ((word & ~PipeCell::kMarks) == PipeCell::Empty(lap) || (word & ~PipeCell::kMarks) == full) continue;
       status = MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over a pipe: a cell is in a lap it cannot be in");
       break;
     }
     // pipe.closing (seq_cst), both
     if (PeerEnd().load(std::memory_order_seq_cst) != peer || OwnEnd().load(std::memory_order_seq_cst) != own_word_) continue;
-    sync_internal::SleepWhile(
-        {{&cell.word, PipeCell::Full(lap - 1) | PipeCell::kWaiters}, {&attachment_->header().deaths, deaths}}, deadline);
+    sync_internal::SleepWhile({{&cell.word, full | PipeCell::kWaiters}, {&attachment_->header().deaths, deaths}}, deadline);
   }
   AbandonSend();
   return status;
@@ -505,13 +545,7 @@ bool PipeEnd::Announce(FutexExpectation& sleep_on) const {
   const uint64_t position = in_.Position();
   PipeCell& cell = in_.CellAt(position);
   const uint32_t empty = PipeCell::Empty(position >> in_.lap_shift);
-  uint32_t word = empty;
-  // pipe.closing (seq_cst): the bit, and then the ends; on failure relaxed: look again
-  if (!cell.word.compare_exchange_strong(word, empty | PipeCell::kWaiters, std::memory_order_seq_cst,
-                                         std::memory_order_relaxed) &&
-      word != (empty | PipeCell::kWaiters)) {
-    return false;
-  }
+  if (SayThatSomebodySleeps(cell, empty) != (empty | PipeCell::kWaiters)) return false;
   // pipe.closing (seq_cst), both. An end that only changes hands does so without a word; whoever has it then may close it or die.
   if (EndWord::State(PeerEnd().load(std::memory_order_seq_cst)) == EndState::kClosed ||
       OwnEnd().load(std::memory_order_seq_cst) != own_word_) {

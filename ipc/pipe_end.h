@@ -160,6 +160,9 @@ class PipeEnd final {
   absl::Status HandOver(shm_internal::EndState to, shm_internal::Section* section, const Carrier* carrier = nullptr);
   // The end goes into a message, in a section of its segment: what is stored there. FailedPrecondition: as HandOver; another segment.
   absl::StatusOr<uint64_t> StoreInto(shm_internal::Section& section, const Carrier* carrier);
+  // It has been taken over in a section that is still open: nobody is told of its closing, and nothing in it is given up, before that
+  // commits; if it does not, the end is in its message again, and this is the end of nothing.
+  void Arrive(Arrivals& arrivals);
   // Takes it back, if nobody has taken it over. False: somebody has.
   bool TakeBack(shm_internal::EndState from);
   uint64_t name() const;  // StoredEnd
@@ -204,14 +207,18 @@ class PipeEnd final {
   bool MessageIsThere() const;
   bool Scribbled() const;
   bool Announce(sync_internal::FutexExpectation& sleep_on) const;
+  uint32_t SayThatSomebodySleeps(PipeCell& cell, uint32_t expected) const;
   void WakeWhoSleeps(uint32_t mark);
   void DropWhatWasNotReceived();
+  void Settle(bool kept);
 
   const std::shared_ptr<shm_internal::Attachment> attachment_;
   shm_internal::Handle handle_;
   PipeCore* const core_;
   const int side_;
   uint64_t own_word_ = 0;  // what our end's word is as long as it is ours
+  bool arriving_ = false;  // until then only the thread knows it that receives it
+  bool closed_on_arrival_ = false;
   const uint32_t epoch_;
   std::atomic<uint32_t> users_{1};
   std::atomic<uint32_t> lent_{0};

@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -18,8 +19,10 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "shoal/ipc/connection.h"
+#include "shoal/ipc/pipe_core.h"
 #include "shoal/ipc/pipe_options.h"
 #include "shoal/shm/mutex.h"
+#include "shoal/shm/pipe_ends.h"
 #include "shoal/shm/segment.h"
 
 namespace shoal {
@@ -360,6 +363,73 @@ TEST_F(PipeTest, AnEndThatCannotBeSentStays) {
   ASSERT_TRUE(first.Send(std::move(job.first)).ok());
   ASSERT_TRUE(second.Recv().value().Send(5).ok());
   EXPECT_EQ(far.Recv().value(), 5);
+}
+
+// A receiver whose journal cannot grow, for there is no memory, gets nothing; and everything when there is some again.
+TEST_F(PipeTest, AMessageWithManyEndsThatCannotBeReceivedYetStaysWhole) {
+  constexpr size_t kEnds = 1000;
+  auto [first, second] = Pipe<std::vector<Connection<int>>>(Small()).value();
+  std::vector<Connection<int>> away;
+  std::vector<Connection<int>> here;
+  for (size_t i = 0; i < kEnds; ++i) {
+    auto [near, far] = Pipe<int>(Small(1)).value();
+    ASSERT_TRUE(far.Send(static_cast<int>(i)).ok());
+    away.push_back(std::move(near));
+    here.push_back(std::move(far));
+  }
+  ASSERT_TRUE(first.Send(std::move(away)).ok());
+  std::vector<Connection<int>> got;
+  // Another thread, whose journal is as small as it was when it was made.
+  std::thread([&, &receiver = second] {
+    auto filling = std::make_optional(Pipe<std::string>(Small(1024)).value());
+    for (size_t bytes = size_t{64} << 20; bytes >= 256; bytes /= 2) {
+      while (filling->first.Send(std::string(bytes, 'x'), kAtOnce).ok()) continue;
+    }
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(receiver.Recv().status().code(), absl::StatusCode::kResourceExhausted);
+    // Nobody was told of a closing, and nothing was given up.
+    for (Connection<int>& end : here) EXPECT_EQ(end.Recv(kAtOnce).status().code(), absl::StatusCode::kDeadlineExceeded);
+    filling.reset();
+    auto now = receiver.Recv();
+    ASSERT_TRUE(now.ok()) << now.status();
+    got = *std::move(now);
+  }).join();
+  ASSERT_EQ(got.size(), kEnds);
+  for (size_t i = 0; i < kEnds; ++i) {
+    EXPECT_EQ(got[i].Recv(kAtOnce).value(), static_cast<int>(i));
+    ASSERT_TRUE(got[i].Send(1).ok());
+    EXPECT_EQ(here[i].Recv(kAtOnce).value(), 1);
+  }
+}
+
+// As a close that was taken back could leave it, or whoever writes over shared memory.
+TEST_F(PipeTest, AMarkOfACloseThatNeverWasKeepsNobodyAwake) {
+  for (const bool sends : {false, true}) {
+    auto [first, second] = Pipe<int>(Small(1)).value();
+    if (sends) {
+      ASSERT_TRUE(first.Send(1).ok());
+    }
+    auto ticket = first.HandOver().value();
+    const auto* const core = segment_.At<ipc_internal::PipeCore>(shm_internal::StoredEnd::Offset(ticket.number()) + 64);
+    auto& cell = *segment_.At<std::atomic<uint32_t>>(core->cells[0].block);
+    first = Connection<int>::Take(segment_, ticket.number()).value();
+    cell.fetch_or(ipc_internal::PipeCell::kEnded);
+    const uint32_t asleep =
+        ipc_internal::PipeCell::kWaiters | (sends ? ipc_internal::PipeCell::Full(0) : ipc_internal::PipeCell::Empty(0));
+    std::thread sleeper([&, &here = first, &there = second] {
+      if (sends) {
+        EXPECT_TRUE(here.Send(2).ok());
+      } else {
+        EXPECT_EQ(there.Recv().value(), 1);
+      }
+    });
+    while (cell.load() != asleep) std::this_thread::yield();
+    if (sends) {
+      EXPECT_EQ(second.Recv().value(), 1);
+    } else {
+      ASSERT_TRUE(first.Send(1).ok());
+    }
+    sleeper.join();
+  }
 }
 
 TEST_F(PipeTest, AMessageThatIsDestroyedClosesTheEndsInIt) {
