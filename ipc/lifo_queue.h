@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -42,18 +43,16 @@ struct StackPolicy {
       return state.items.values.PushBack(std::string_view(bytes));
     }
   }
-  static absl::StatusOr<T> Take(State& state) {
-    const auto& last = state.items.values[state.items.values.size() - 1];
-    absl::StatusOr<T> value = [&]() -> absl::StatusOr<T> {
-      if constexpr (SharedValue<T>) {
-        return last;
-      } else {
-        SHOAL_ASSIGN_OR_RETURN(const std::string_view bytes, last.Checked());
-        return FromKept<T>(bytes);
-      }
-    }();
-    SHOAL_RETURN_IF_ERROR(state.items.values.PopBack());
-    return value;
+  static absl::Status Take(State& state, std::optional<T>& out) {
+    const Kept<T>& last = state.items.values[state.items.values.size() - 1];
+    if constexpr (SharedValue<T>) {
+      if (HasValidBools<T>(reinterpret_cast<const std::byte*>(&last))) out.emplace(last);
+    } else if (const auto bytes = last.Checked(); !bytes.ok()) {
+      SHOAL_RETURN_IF_ERROR(ForgetIfDamaged(last));
+    } else if (absl::StatusOr<T> value = FromKept<T>(*bytes); value.ok()) {
+      out.emplace(*std::move(value));
+    }
+    return state.items.values.PopBack();
   }
 };
 

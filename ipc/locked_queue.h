@@ -19,6 +19,7 @@
 #include "shoal/ipc/queue_handle.h"
 #include "shoal/ipc/wire_type.h"
 #include "shoal/shm/mutex.h"
+#include "shoal/shm/section.h"
 #include "shoal/shm/segment.h"
 #include "shoal/shm/shareable.h"
 #include "shoal/shm/shareable_sync.h"
@@ -59,6 +60,17 @@ absl::StatusOr<T> FromKept(std::string_view kept) {
   return *std::move(value);
 }
 
+// What lies in a damaged one is nobody's any more, so that the container around it can give it up.
+// REQUIRES: a section of its segment is open.
+inline absl::Status ForgetIfDamaged(const String& kept) {
+  if (kept.Checked().ok()) return absl::OkStatus();
+  shm_internal::Section* const section = shm_internal::OpenSectionOrNull(&kept, sizeof(kept));
+  if (section == nullptr) return shm_internal::NoOpenSection(&kept);
+  auto* const damaged = const_cast<String*>(&kept);
+  SHOAL_RETURN_IF_ERROR(section->Save(damaged, sizeof(*damaged)));
+  return shm_internal::StoredAccess::Construct(*section, damaged);
+}
+
 // What the Mutex guards. `Items`: a plain struct of containers.
 template <class Items>
 struct LockedState {
@@ -69,7 +81,8 @@ struct LockedState {
   Items items;
 };
 
-// The object in the segment. `Policy`: Items; static Put(state, value), Take(state) -> StatusOr<T>, Size(items).
+// The object in the segment. `Policy`: Items; static Put(state, value), Take(state, optional<T>& out), Size(items). What fails is
+// rolled back by the caller. If what is taken makes no sense it is gone all the same: OK, and nothing in `out`.
 template <class T, class Policy>
 class LockedObject {
  public:
@@ -105,7 +118,7 @@ class LockedHandle {
 
   // Errors, all: FailedPrecondition: the handle names no queue, or this thread has a section open; DataLoss; ResourceExhausted: the
   // segment is full, the message too large, or too many threads use the segment.
-  // Put: DeadlineExceeded; FailedPrecondition: closed. Nothing was put.
+  // Put: DeadlineExceeded; FailedPrecondition: closed. Nothing was put. Get: DataLoss: as a rule an item that made no sense, which is gone.
   [[nodiscard]] absl::Status Put(const T& value, absl::Duration timeout = absl::InfiniteDuration()) {
     return PutUntil(value, Deadline::After(timeout));
   }
@@ -172,11 +185,10 @@ class LockedHandle {
     const auto may_go_on = [&] { return guard->closed != 0 || Policy::Size(guard->items) < guard->capacity; };
     SHOAL_RETURN_IF_ERROR(object->freed().Wait(guard, may_go_on, Left(deadline)));
     if (guard->closed != 0) return PutIntoClosedQueue();
-    if (absl::Status put = Policy::Put(*guard, value); !put.ok()) {
-      guard.Rollback();
-      return put;
-    }
-    return object->filled().Notify(guard);
+    absl::Status status = Policy::Put(*guard, value);
+    if (status.ok()) status = object->filled().Notify(guard);
+    if (!status.ok()) guard.Rollback();
+    return status;
   }
 
   absl::StatusOr<T> GetUntil(Deadline deadline) {
@@ -186,14 +198,15 @@ class LockedHandle {
     const auto may_go_on = [&] { return guard->closed != 0 || Policy::Size(guard->items) != 0; };
     SHOAL_RETURN_IF_ERROR(object->filled().Wait(guard, may_go_on, Left(deadline)));
     if (Policy::Size(guard->items) == 0) return QueueIsDrained();
-    absl::StatusOr<T> value = Policy::Take(*guard);
-    // A message that makes no sense is gone all the same.
-    if (!value.ok() && !absl::IsDataLoss(value.status())) {
+    std::optional<T> value;
+    absl::Status status = Policy::Take(*guard, value);
+    if (status.ok()) status = object->freed().Notify(guard);
+    if (!status.ok()) {
       guard.Rollback();
-      return value;
+      return status;
     }
-    SHOAL_RETURN_IF_ERROR(object->freed().Notify(guard));
-    return value;
+    if (!value.has_value()) return DamagedMessage();
+    return *std::move(value);
   }
 
   static absl::Duration Left(Deadline deadline) {

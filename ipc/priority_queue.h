@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -31,26 +32,29 @@ struct Ranked {
   uint64_t number;  // in the order of putting: of two equals the first to come goes first
 };
 
-// A heap of plain values.
+// A heap of plain values. At: DataLoss: that item is damaged.
 template <class T>
 struct ValueHeap {
-  Vector<Ranked<T>> ranks;
+  using Rank = Ranked<T>;
+  Vector<Rank> ranks;
 
-  size_t size() const { return ranks.size(); }
-  absl::StatusOr<Ranked<T>> At(size_t index) const { return ranks[index]; }
+  absl::StatusOr<Ranked<T>> At(size_t index) const {
+    const Rank& rank = ranks[index];
+    if (!HasValidBools<T>(reinterpret_cast<const std::byte*>(&rank.value))) return DamagedMessage();
+    return rank;
+  }
   absl::Status Set(size_t index, const Ranked<T>& item) { return ranks.Set(index, item); }
   absl::Status Add(const Ranked<T>& item, uint64_t) { return ranks.PushBack(item); }
-  absl::Status RemoveLast() { return ranks.PopBack(); }
-  absl::Status Forget(const Ranked<T>&) { return absl::OkStatus(); }
+  absl::Status Forget(const Rank&) { return absl::OkStatus(); }
 };
 
 // A heap of the numbers of values that are encoded.
 template <class T>
 struct EncodedHeap {
-  Vector<uint64_t> ranks;
+  using Rank = uint64_t;
+  Vector<Rank> ranks;
   HashMap<uint64_t, String> texts;
 
-  size_t size() const { return ranks.size(); }
   absl::StatusOr<Ranked<T>> At(size_t index) const {
     const uint64_t number = ranks[index];
     const String* const text = texts.Find(number);
@@ -66,67 +70,79 @@ struct EncodedHeap {
     SHOAL_RETURN_IF_ERROR(texts.Set(item.number, std::string_view(bytes)));
     return ranks.PushBack(item.number);
   }
-  absl::Status RemoveLast() { return ranks.PopBack(); }
-  absl::Status Forget(const Ranked<T>& item) { return texts.Erase(item.number).status(); }
+  absl::Status Forget(Rank number) {
+    if (const String* const text = texts.Find(number); text != nullptr) SHOAL_RETURN_IF_ERROR(ForgetIfDamaged(*text));
+    return texts.Erase(number).status();
+  }
 };
 
 template <class T>
 using HeapItems = std::conditional_t<SharedValue<T>, ValueHeap<T>, EncodedHeap<T>>;
 
-// What fails is rolled back by the caller.
+// Each item goes before or beside the nearest items below it that are not damaged. What is damaged compares with nothing: an item that comes
+// passes it by, and one that is met when another goes is taken for the first, so that it comes to the top, and out.
 template <class T, class Before>
 struct HeapPolicy {
   using Items = HeapItems<T>;
   using State = LockedState<Items>;
 
-  static size_t Size(const Items& items) { return items.size(); }
+  static size_t Size(const Items& items) { return items.ranks.size(); }
 
   static absl::Status Put(State& state, const T& value) {
     Items& heap = state.items;
     const Ranked<T> item = {.value = value, .number = state.next++};
     SHOAL_RETURN_IF_ERROR(heap.Add(item, state.most_bytes));
-    size_t at = heap.size() - 1;
-    while (at != 0) {
-      const size_t above = (at - 1) / 2;
-      SHOAL_ASSIGN_OR_RETURN(const Ranked<T> other, heap.At(above));
-      if (!GoesFirst(item, other)) break;
-      SHOAL_RETURN_IF_ERROR(heap.Set(at, other));
-      at = above;
+    size_t hole = heap.ranks.size() - 1;
+    for (size_t above = hole; above != 0;) {
+      above = (above - 1) / 2;
+      const absl::StatusOr<Ranked<T>> other = heap.At(above);
+      if (!other.ok()) continue;
+      if (!GoesFirst(item, *other)) break;
+      SHOAL_RETURN_IF_ERROR(Copy(heap, above, hole));
+      hole = above;
     }
-    return heap.Set(at, item);
+    return heap.Set(hole, item);
   }
 
-  static absl::StatusOr<T> Take(State& state) {
+  static absl::Status Take(State& state, std::optional<T>& out) {
     Items& heap = state.items;
-    SHOAL_ASSIGN_OR_RETURN(Ranked<T> first, heap.At(0));
-    SHOAL_ASSIGN_OR_RETURN(const Ranked<T> last, heap.At(heap.size() - 1));
-    SHOAL_RETURN_IF_ERROR(heap.RemoveLast());
-    SHOAL_RETURN_IF_ERROR(heap.Forget(first));
-    const size_t size = heap.size();
-    if (size != 0) {
-      size_t at = 0;
-      for (size_t below = 1; below < size; below = 2 * at + 1) {
-        SHOAL_ASSIGN_OR_RETURN(Ranked<T> child, heap.At(below));
-        if (below + 1 < size) {
-          SHOAL_ASSIGN_OR_RETURN(Ranked<T> right, heap.At(below + 1));
-          if (GoesFirst(right, child)) {
-            child = std::move(right);
-            ++below;
-          }
+    const size_t last_index = heap.ranks.size() - 1;
+    const typename Items::Rank rank = heap.ranks[0];
+    absl::StatusOr<Ranked<T>> first = heap.At(0);
+    const absl::StatusOr<Ranked<T>> last = heap.At(last_index);
+    size_t hole = 0;
+    for (size_t below = 1; below < last_index; below = 2 * hole + 1) {
+      absl::StatusOr<Ranked<T>> child = heap.At(below);
+      if (below + 1 < last_index) {
+        absl::StatusOr<Ranked<T>> right = heap.At(below + 1);
+        if (GoesFirst(right, child)) {
+          child = std::move(right);
+          ++below;
         }
-        if (!GoesFirst(child, last)) break;
-        SHOAL_RETURN_IF_ERROR(heap.Set(at, child));
-        at = below;
       }
-      SHOAL_RETURN_IF_ERROR(heap.Set(at, last));
+      if (!GoesFirst(child, last)) break;
+      SHOAL_RETURN_IF_ERROR(Copy(heap, below, hole));
+      hole = below;
     }
-    return std::move(first.value);
+    if (last_index != 0) SHOAL_RETURN_IF_ERROR(Copy(heap, last_index, hole));
+    SHOAL_RETURN_IF_ERROR(heap.ranks.PopBack());
+    SHOAL_RETURN_IF_ERROR(heap.Forget(rank));
+    if (first.ok()) out.emplace(std::move(first->value));
+    return absl::OkStatus();
   }
 
  private:
   static bool GoesFirst(const Ranked<T>& left, const Ranked<T>& right) {
     if (Before()(left.value, right.value)) return true;
     return !Before()(right.value, left.value) && left.number < right.number;
+  }
+  static bool GoesFirst(const absl::StatusOr<Ranked<T>>& left, const absl::StatusOr<Ranked<T>>& right) {
+    if (!left.ok() || !right.ok()) return !left.ok();
+    return GoesFirst(*left, *right);
+  }
+  static absl::Status Copy(Items& heap, size_t from, size_t to) {
+    const typename Items::Rank rank = heap.ranks[from];
+    return heap.ranks.Set(to, rank);
   }
 };
 

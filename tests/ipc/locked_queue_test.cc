@@ -2,9 +2,14 @@
 
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <map>
+#include <set>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -14,6 +19,7 @@
 #include "shoal/ipc/lifo_queue.h"
 #include "shoal/ipc/priority_queue.h"
 #include "shoal/ipc/simple_queue.h"
+#include "shoal/shm/attachment.h"
 #include "shoal/shm/segment.h"
 #include "shoal/tests/ipc/queue_world.h"
 #include "shoal/tests/worlds/worlds.h"
@@ -165,6 +171,147 @@ TEST(LockedQueueTest, WhatCannotBeIsAStatus) {
   ASSERT_TRUE(lifo.ok() && lifo->PublishAs("lifo").ok());
   EXPECT_TRUE(absl::IsFailedPrecondition(PriorityQueue<int>::Find(*segment, "lifo").status()));
   EXPECT_TRUE(absl::IsFailedPrecondition(LifoQueue<std::string>::Find(*segment, "lifo").status()));
+}
+
+std::span<std::byte> HeapOf(const Segment& segment) {
+  const auto attachment = shm_internal::Attachment::Of(&segment.deaths());
+  return {attachment->base() + attachment->areas().first_page, segment.limit_bytes()};
+}
+
+// Among a hundred, some whose bytes make no sense: each is told once, and all others come in order, also those that come later.
+template <class Damage>
+void DamagedItemsAreTakenOutAndTheRestInOrder(Damage damage) {
+  for (int which = 0; which < 100; which += 7) {
+    auto segment = Segment::Create({.limit_bytes = size_t{4} << 20}).value();
+    auto queue = PriorityQueue<Errand>::Create({.segment = &segment, .capacity = 200}).value();
+    std::multiset<int> expected;
+    for (int i = 0; i < 100; ++i) {
+      const int urgency = i * 7919 % 101;
+      const bool damaged = i == which || i == (which + 31) % 100 || i == (which + 32) % 100;
+      ASSERT_TRUE(queue.Put({.urgency = urgency, .what = damage.Text(damaged)}).ok());
+      if (!damaged) expected.insert(urgency);
+    }
+    damage.Do(segment);
+    for (int i = 0; i < 40; ++i) {
+      ASSERT_TRUE(queue.Put({.urgency = i * 31 % 101, .what = "late"}).ok());
+      expected.insert(i * 31 % 101);
+    }
+    int damaged = 0;
+    while (!queue.empty()) {
+      const auto got = queue.Get(absl::ZeroDuration());
+      if (!got.ok()) {
+        ASSERT_TRUE(absl::IsDataLoss(got.status())) << got.status();
+        ++damaged;
+        continue;
+      }
+      ASSERT_FALSE(expected.empty());
+      ASSERT_EQ(got->urgency, *expected.begin());
+      expected.erase(expected.begin());
+    }
+    EXPECT_EQ(damaged, 3);
+    EXPECT_TRUE(expected.empty());
+  }
+}
+
+struct DamagedBytes {
+  static std::string Text(bool damaged) { return damaged ? "to be written over" : "well"; }
+  static void Do(const Segment& segment) {
+    const std::span<std::byte> all = HeapOf(segment);
+    const std::string_view bytes(reinterpret_cast<const char*>(all.data()), all.size());
+    // With the head of the text.
+    for (size_t at = 0; (at = bytes.find("to be written over", at)) != bytes.npos; ++at)
+      std::memset(all.data() + at - 1, 0xff, 5);
+  }
+};
+struct DamagedHeader {
+  static constexpr size_t kSize = 1234;
+  static std::string Text(bool damaged) { return damaged ? std::string(kSize, 'x') : "well"; }
+  static void Do(const Segment& segment) {
+    const std::span<std::byte> all = HeapOf(segment);
+    for (size_t at = 0; at + 8 <= all.size(); at += 8) {
+      uint64_t word;
+      std::memcpy(&word, all.data() + at, 8);
+      // The string's own size, with what CBOR puts before it.
+      if (word < kSize || word > kSize + 8) continue;
+      word = uint64_t{1} << 60;
+      std::memcpy(all.data() + at, &word, 8);
+    }
+  }
+};
+
+TEST(LockedQueueTest, DamagedItemsOfAPriorityQueueAreTakenOutAndTheRestComesInOrder) {
+  DamagedItemsAreTakenOutAndTheRestInOrder(DamagedBytes());
+  DamagedItemsAreTakenOutAndTheRestInOrder(DamagedHeader());
+}
+
+template <class Damage>
+void ADamagedItemOfALifoQueueIsTakenOut(Damage damage) {
+  auto segment = Segment::Create({.limit_bytes = size_t{4} << 20}).value();
+  auto queue = LifoQueue<Errand>::Create({.segment = &segment}).value();
+  for (const bool damaged : {false, true, false}) ASSERT_TRUE(queue.Put({.urgency = 1, .what = damage.Text(damaged)}).ok());
+  damage.Do(segment);
+  EXPECT_EQ(queue.Get().value().what, "well");
+  EXPECT_TRUE(absl::IsDataLoss(queue.Get().status()));
+  EXPECT_EQ(queue.Get().value().what, "well");
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(LockedQueueTest, ADamagedItemOfALifoQueueIsTakenOut) {
+  ADamagedItemOfALifoQueueIsTakenOut(DamagedBytes());
+  ADamagedItemOfALifoQueueIsTakenOut(DamagedHeader());
+}
+
+// A plain value with a bool that is none.
+struct Flagged {
+  int64_t number = 0;
+  bool flag = false;
+  bool operator<(const Flagged& other) const { return number < other.number; }
+};
+template <class Q>
+void ADamagedPlainItemIsTakenOut(std::vector<int64_t> rest) {
+  constexpr int64_t kDamaged = 0x1234567812345678;
+  auto segment = Segment::Create({.limit_bytes = size_t{4} << 20}).value();
+  auto queue = Q::Create({.segment = &segment}).value();
+  for (const int64_t number : {int64_t{5}, kDamaged, int64_t{3}, int64_t{4}})
+    ASSERT_TRUE(queue.Put({.number = number}).ok());
+  const std::span<std::byte> all = HeapOf(segment);
+  for (size_t at = 0; at + 16 <= all.size(); at += 8) {
+    int64_t word;
+    std::memcpy(&word, all.data() + at, 8);
+    if (word == kDamaged) all[at + offsetof(Flagged, flag)] = std::byte{7};
+  }
+  std::vector<int64_t> got;
+  int damaged = 0;
+  while (!queue.empty()) {
+    const auto item = queue.Get();
+    if (item.ok()) {
+      got.push_back(item->number);
+    } else {
+      EXPECT_TRUE(absl::IsDataLoss(item.status()));
+      ++damaged;
+    }
+  }
+  EXPECT_EQ(got, rest);
+  EXPECT_EQ(damaged, 1);
+}
+
+TEST(LockedQueueTest, ADamagedPlainItemIsTakenOut) {
+  ADamagedPlainItemIsTakenOut<LifoQueue<Flagged>>({4, 3, 5});
+  ADamagedPlainItemIsTakenOut<PriorityQueue<Flagged>>({3, 4, 5});
+}
+
+// And of a SimpleQueue.
+TEST(LockedQueueTest, ADamagedMessageOfASimpleQueueIsTakenOut) {
+  auto segment = Segment::Create({.limit_bytes = size_t{4} << 20}).value();
+  auto queue = SimpleQueue<Errand>::Create({.segment = &segment}).value();
+  for (const bool damaged : {false, true, false}) {
+    ASSERT_TRUE(queue.Put({.urgency = 1, .what = DamagedBytes::Text(damaged)}).ok());
+  }
+  DamagedBytes::Do(segment);
+  EXPECT_EQ(queue.Get().value().what, "well");
+  EXPECT_TRUE(absl::IsDataLoss(queue.Get().status()));
+  EXPECT_EQ(queue.Get().value().what, "well");
+  EXPECT_TRUE(queue.empty());
 }
 
 TEST(LockedQueueTest, NothingIsLeftOfOneThatNobodyHolds) {
