@@ -104,10 +104,12 @@ class Connection final {
     ipc_internal::PipeCell* cell = nullptr;
     SHOAL_RETURN_IF_ERROR(end->BeginReceive(timeout, cell));
     std::optional<R> value;
-    absl::Status status =
-        ipc_internal::TakeMessage<R>(end->attachment(), MessageIn(end->in(), *cell), /*spent=*/std::nullopt, value);
-    if (__builtin_expect(status.ok() || absl::IsDataLoss(status), 1)) end->GiveBack(*cell, end->TakeCell());
-    end->AbandonReceive();
+    absl::Status status;
+    {
+      const ipc_internal::PipeEnd::ReceiveTurn turn(*end);
+      status = ipc_internal::TakeMessage<R>(end->attachment(), MessageIn(end->in(), *cell), /*spent=*/std::nullopt, value);
+      if (__builtin_expect(status.ok() || absl::IsDataLoss(status), 1)) end->GiveBack(*cell, end->TakeCell());
+    }
     if (__builtin_expect(!status.ok(), 0)) return status;
     return *std::move(value);
   }
@@ -241,6 +243,7 @@ class Connection final {
     if (__builtin_expect(end == nullptr, 0)) return NoEnd();
     ipc_internal::PipeCell* cell = nullptr;
     SHOAL_RETURN_IF_ERROR(end->BeginSend(timeout, cell));
+    ipc_internal::PipeEnd::SendTurn turn(*end);
     const ipc_internal::MessageCell at = MessageIn(end->out(), *cell);
     absl::Status status;
     // A block can be left there by a receiver that had no memory for the journal.
@@ -253,11 +256,8 @@ class Connection final {
         status = ipc_internal::PutMessage<S>(end->attachment(), at, value, end->out().most_bytes);
       }
     }
-    if (__builtin_expect(!status.ok(), 0)) {
-      end->AbandonSend();
-      return status;
-    }
-    end->Publish(*cell);
+    if (__builtin_expect(!status.ok(), 0)) return status;
+    turn.Publish(*cell);
     if constexpr (ipc_internal::MovesHandles<S>()) end->TellIfNobodyReceives();
     return absl::OkStatus();
   }

@@ -102,12 +102,15 @@ class [[nodiscard]] Loaned final {
   template <class Handle>
   static absl::StatusOr<Loaned> From(const Handle& queue, ipc_internal::RingPort& port, sync_internal::Deadline deadline) {
     SHOAL_ASSIGN_OR_RETURN(ipc_internal::HeldCell held, port.Claim(deadline));
+    const ipc_internal::AbandonIfUnwound guard(port, held);
     auto value = ipc_internal::MakeRoomForValue<T>(port.segment(), port.At(held.cell), port.most_bytes());
     if (!value.ok()) {
       port.Abandon(held);
       return value.status();
     }
-    return Loaned(ipc_internal::CellHold(queue, port, held), *value);
+    Loaned loaned(ipc_internal::CellHold(queue, port, held), *value);
+    held = {};
+    return loaned;
   }
   Loaned(ipc_internal::CellHold hold, T* value) : hold_(std::move(hold)), value_(value) {}
   void Drop() {
@@ -165,6 +168,7 @@ class [[nodiscard]] Received final {
   template <class Handle>
   static absl::StatusOr<Received> From(const Handle& queue, ipc_internal::RingPort& port, sync_internal::Deadline deadline) {
     SHOAL_ASSIGN_OR_RETURN(ipc_internal::HeldCell held, port.Take(deadline));
+    const ipc_internal::GiveBackIfUnwound guard(port, held);
     const ipc_internal::MessageCell at = port.At(held.cell);
     Received received;
     received.redelivered_ = held.redelivered;
@@ -183,6 +187,7 @@ class [[nodiscard]] Received final {
     }
     if (status.ok()) {
       received.hold_ = ipc_internal::CellHold(queue, port, held);
+      held = {};
       // What has been copied out needs no cell.
       if (!SharedValue<T> && !port.keeps()) port.Abandon(received.hold_.cell());
       return received;

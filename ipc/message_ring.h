@@ -256,6 +256,24 @@ class RingPort final : public shm_internal::HoldCompanion {
   std::atomic<FdRelay*> relay_known_{nullptr};
 };
 
+// If whoever has a cell is unwound, by an exception of a value's own or of memory: it is abandoned, or given back.
+template <void (RingPort::*give_up)(HeldCell&)>
+class UnwindGuard final {
+ public:
+  UnwindGuard(RingPort& port, HeldCell& held) : port_(port), held_(held) {}
+  UnwindGuard(const UnwindGuard&) = delete;
+  UnwindGuard& operator=(const UnwindGuard&) = delete;
+  ~UnwindGuard() {
+    if (__builtin_expect(static_cast<bool>(held_), 0)) (port_.*give_up)(held_);
+  }
+
+ private:
+  RingPort& port_;
+  HeldCell& held_;
+};
+using AbandonIfUnwound = UnwindGuard<&RingPort::Abandon>;
+using GiveBackIfUnwound = UnwindGuard<&RingPort::GiveBack>;
+
 // The ring of an object that this process holds, made if need be. DataLoss.
 absl::StatusOr<RingPort*> OpenPort(shm_internal::Hold& hold, uint32_t room_at);
 

@@ -175,9 +175,12 @@ absl::Status Decode(std::span<const std::byte> bytes, HandleReader* handles, std
   }
 }
 
+// What becomes of a message that makes no sense.
+enum class IfDamaged { kDrop, kLeave };
+
 template <class T>
 ABSL_ATTRIBUTE_NOINLINE absl::Status TakeFromBlock(const SegmentRef& segment, MessageCell at, std::optional<uint64_t> spent,
-                                                   std::optional<T>& out) {
+                                                   std::optional<T>& out, IfDamaged if_damaged) {
   Arrivals arrivals;
   SHOAL_ASSIGN_OR_RETURN(shm_internal::SideSection section, shm_internal::SideSection::Open(segment));
   const auto message = shm_internal::LocateMessage(*segment, at.cell->content);
@@ -186,7 +189,7 @@ ABSL_ATTRIBUTE_NOINLINE absl::Status TakeFromBlock(const SegmentRef& segment, Me
     HandleReader handles(*section, message->handles, arrivals);
     decoded = Decode(message->bytes, &handles, out);
   }
-  if (!decoded.ok() && !absl::IsDataLoss(decoded)) return decoded;
+  if (!decoded.ok() && (if_damaged == IfDamaged::kLeave || !absl::IsDataLoss(decoded))) return decoded;
   SHOAL_RETURN_IF_ERROR(DropAndMark(segment, section, *at.cell, spent));
   arrivals.Keep();
   return decoded;
@@ -194,10 +197,11 @@ ABSL_ATTRIBUTE_NOINLINE absl::Status TakeFromBlock(const SegmentRef& segment, Me
 
 // Takes the message out of the cell into `out`, which is empty afterwards. If it owned anything, the cell's word has become `spent`
 // in the same step in which it ceased to; otherwise (or without `spent`) the word is as it was, and the caller's to change.
-// Errors: DataLoss: the message is gone. Others: it is still there.
+// Errors: DataLoss: what the message owned is gone, unless it is left. Others, and an exception: it is still there.
 template <class T>
-absl::Status TakeMessage(const SegmentRef& segment, MessageCell at, std::optional<uint64_t> spent, std::optional<T>& out) {
-  if (__builtin_expect(at.cell->content.block != 0, 0)) return TakeFromBlock(segment, at, spent, out);
+absl::Status TakeMessage(const SegmentRef& segment, MessageCell at, std::optional<uint64_t> spent, std::optional<T>& out,
+                         IfDamaged if_damaged = IfDamaged::kDrop) {
+  if (__builtin_expect(at.cell->content.block != 0, 0)) return TakeFromBlock(segment, at, spent, out, if_damaged);
   if constexpr (FormOf<T>() == MessageForm::kBytes) {
     return Decode(std::span<const std::byte>(at.room), nullptr, out);
   } else {

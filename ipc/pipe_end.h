@@ -108,6 +108,21 @@ class PipeEnd final {
   void TellIfNobodyReceives();
   void AbandonSend() { out_.busy.store(0, std::memory_order_release); }  // pipe.turn (release)
 
+  // The turn to send, given up at the end at the latest: also when its thread is unwound.
+  class SendTurn final {
+   public:
+    explicit SendTurn(PipeEnd& end) : end_(&end) {}
+    SendTurn(const SendTurn&) = delete;
+    SendTurn& operator=(const SendTurn&) = delete;
+    ~SendTurn() {
+      if (end_ != nullptr) end_->AbandonSend();
+    }
+    void Publish(PipeCell& cell) { std::exchange(end_, nullptr)->Publish(cell); }
+
+   private:
+    PipeEnd* end_;  // null: given up
+  };
+
   // ---- receiving ------------------------------------------------------------------------------------------------------------
 
   // Waits until there is a message, and claims the direction. OK: read the cell, then TakeCell or Abandon.
@@ -142,6 +157,17 @@ class PipeEnd final {
     FdRelay* const relay = relay_.load(std::memory_order_acquire);  // pipe.relay (acquire)
     if (__builtin_expect(relay != nullptr, 0)) relay->Consumed();
   }
+
+  class ReceiveTurn final {
+   public:
+    explicit ReceiveTurn(PipeEnd& end) : end_(end) {}
+    ReceiveTurn(const ReceiveTurn&) = delete;
+    ReceiveTurn& operator=(const ReceiveTurn&) = delete;
+    ~ReceiveTurn() { end_.AbandonReceive(); }
+
+   private:
+    PipeEnd& end_;
+  };
 
   // ---- either ---------------------------------------------------------------------------------------------------------------
 

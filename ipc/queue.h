@@ -118,7 +118,8 @@ class Queue final : public ipc_internal::QueueHandle<T, ipc_internal::QueueObjec
       ipc_internal::Repeats<T> {
     return this->PutValues(values, sync_internal::Deadline::After(timeout));
   }
-  // Waits for one, and takes as many as there are, `most` at most.
+  // Waits for one, and takes as many as there are, `most` at most. One that makes no sense is told of, as DataLoss, only if it is the
+  // first: behind others it is left for the next call.
   [[nodiscard]] absl::StatusOr<std::vector<T>> GetMany(size_t most, absl::Duration timeout = absl::InfiniteDuration()) {
     return this->GetValues(most, sync_internal::Deadline::After(timeout));
   }

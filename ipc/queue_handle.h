@@ -176,6 +176,7 @@ class QueueHandle {
   absl::Status PutMoved(T& value, sync_internal::Deadline deadline) {
     SHOAL_ASSIGN_OR_RETURN(RingPort * port, Enter());
     SHOAL_ASSIGN_OR_RETURN(HeldCell held, port->Claim(deadline));
+    const AbandonIfUnwound guard(*port, held);
     const MessageCell at = port->At(held.cell);
     absl::Status status = PutMessage(port->segment(), at, value, port->most_bytes());
     if (status.ok()) {
@@ -191,6 +192,7 @@ class QueueHandle {
 
   static absl::Status PutInto(RingPort& port, const T& value, sync_internal::Deadline deadline, bool quietly) {
     SHOAL_ASSIGN_OR_RETURN(HeldCell held, port.Claim(deadline));
+    const AbandonIfUnwound guard(port, held);
     absl::Status status = PutMessage(port.segment(), port.At(held.cell), value, port.most_bytes());
     if (__builtin_expect(status.ok(), 1)) {
       status = quietly ? port.PublishQuietly(held, deadline) : port.Publish(held, deadline);
@@ -200,22 +202,28 @@ class QueueHandle {
     return status;
   }
 
-  static absl::Status GetFrom(RingPort& port, std::optional<T>& out, sync_internal::Deadline deadline) {
+  // DataLoss: the message was dropped, or left as the next to be taken.
+  static absl::Status GetFrom(RingPort& port, std::optional<T>& out, sync_internal::Deadline deadline,
+                              IfDamaged if_damaged = IfDamaged::kDrop) {
     SHOAL_ASSIGN_OR_RETURN(HeldCell held, port.Take(deadline));
+    const GiveBackIfUnwound guard(port, held);
     const MessageCell at = port.At(held.cell);
+    const auto is_over = [&](const absl::Status& status) {
+      return __builtin_expect(status.ok(), 1) || (absl::IsDataLoss(status) && if_damaged == IfDamaged::kDrop);
+    };
     if (__builtin_expect(port.keeps(), 0)) {
       absl::Status status = ReadMessage(port.segment(), at, out);
       if (status.ok()) {
         port.FinishAsOwed(held);
-      } else if (absl::IsDataLoss(status)) {
+      } else if (is_over(status)) {
         port.Abandon(held);
       } else {
         port.GiveBack(held);
       }
       return status;
     }
-    absl::Status status = TakeMessage(port.segment(), at, port.SpentWord(held), out);
-    if (__builtin_expect(status.ok() || absl::IsDataLoss(status), 1)) {
+    absl::Status status = TakeMessage(port.segment(), at, port.SpentWord(held), out, if_damaged);
+    if (is_over(status)) {
       port.Abandon(held);
     } else {
       out.reset();
@@ -257,7 +265,9 @@ class QueueHandle {
     std::vector<T> values;
     while (values.size() < most) {
       std::optional<T> out;
-      const absl::Status status = GetFrom(*port, out, values.empty() ? deadline : sync_internal::Deadline::Passed());
+      // One that makes no sense behind others is told of by the next call.
+      const absl::Status status = values.empty() ? GetFrom(*port, out, deadline)
+                                                 : GetFrom(*port, out, sync_internal::Deadline::Passed(), IfDamaged::kLeave);
       if (!status.ok()) {
         if (values.empty()) return status;
         break;

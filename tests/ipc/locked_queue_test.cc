@@ -19,7 +19,6 @@
 #include "shoal/ipc/lifo_queue.h"
 #include "shoal/ipc/priority_queue.h"
 #include "shoal/ipc/simple_queue.h"
-#include "shoal/shm/attachment.h"
 #include "shoal/shm/segment.h"
 #include "shoal/tests/ipc/queue_world.h"
 #include "shoal/tests/worlds/worlds.h"
@@ -34,6 +33,7 @@ struct Errand {
 
 namespace {
 
+using tests::HeapOf;
 using tests::Party;
 using tests::QueueWorld;
 using tests::World;
@@ -171,11 +171,6 @@ TEST(LockedQueueTest, WhatCannotBeIsAStatus) {
   ASSERT_TRUE(lifo.ok() && lifo->PublishAs("lifo").ok());
   EXPECT_TRUE(absl::IsFailedPrecondition(PriorityQueue<int>::Find(*segment, "lifo").status()));
   EXPECT_TRUE(absl::IsFailedPrecondition(LifoQueue<std::string>::Find(*segment, "lifo").status()));
-}
-
-std::span<std::byte> HeapOf(const Segment& segment) {
-  const auto attachment = shm_internal::Attachment::Of(&segment.deaths());
-  return {attachment->base() + attachment->areas().first_page, segment.limit_bytes()};
 }
 
 // Among a hundred, some whose bytes make no sense: each is told once, and all others come in order, also those that come later.

@@ -4,17 +4,27 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "shoal/shm/attachment.h"
 #include "shoal/shm/segment.h"
 #include "shoal/shm/unique_fd.h"
 #include "shoal/sync/check.h"
 #include "shoal/tests/worlds/worlds.h"
 
 namespace shoal::tests {
+
+// All that can be allocated of a segment, to be written over.
+inline std::span<std::byte> HeapOf(const Segment& segment) {
+  const auto attachment = shm_internal::Attachment::Of(&segment.deaths());
+  return {attachment->base() + attachment->areas().first_page, segment.limit_bytes()};
+}
 
 // A queue in a segment, and the parties that find it there. In the world of two mappings this process is attached twice, and the
 // parties at one mapping are other participants than those at the other. `Q`: Queue<T>, or one of its kin.
