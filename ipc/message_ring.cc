@@ -31,7 +31,9 @@
 //  EDGE message_ring.port: the process's view of a ring set, release → used, acquire, in another thread of the process.
 //  EDGE message_ring.hint: a hint stored, release → read, acquire. What came before it has happened.
 //  EDGE message_ring.returned: made odd, release → read, acquire. The cell that is returned is seen.
-//  What a sleeper may wait for (put, taken, freed, returned, closed) is done by seq_cst operations: see audience.h.
+//  What a sleeper may wait for (put, taken, freed, returned, closed) is done by seq_cst operations: see audience.h. All of one audience
+//  wait for the same, so that whichever is woken can use what came: who has a cell (publishers) waits for room only, who has none
+//  (claimers) for room and a free cell. A message taken is told to both, a cell freed to claimers.
 //
 //  Nobody sleeps here beside what a dead process held, for the reasons told in shm/holder.cc: `deaths` changes after the last thread of
 //  the dead has ended, every sleeper sleeps on it too, and whoever finds that it is not swept_ looks at all cells.
@@ -237,7 +239,7 @@ absl::StatusOr<HeldCell> RingPort::Claim(Deadline deadline) {
   HeldCell held;
   Look look = LookForRoom(held);
   if (__builtin_expect(look == Look::kNothing, 0)) {
-    look = AwaitSlowly(ring_->putters_, deadline, [&] { return LookForRoom(held); });
+    look = AwaitSlowly(ring_->claimers_, deadline, [&] { return LookForRoom(held); });
   }
   if (__builtin_expect(look == Look::kFound, 1)) return held;
   if (look == Look::kNothing) return TimedOut();
@@ -277,7 +279,7 @@ RingPort::Look RingPort::TryPublish(HeldCell& held) const {
 absl::Status RingPort::PublishQuietly(HeldCell& held, Deadline deadline) {
   Look look = TryPublish(held);
   if (__builtin_expect(look == Look::kNothing, 0)) {
-    look = AwaitSlowly(ring_->putters_, deadline, [&] { return TryPublish(held); });
+    look = AwaitSlowly(ring_->publishers_, deadline, [&] { return TryPublish(held); });
   }
   if (__builtin_expect(look == Look::kFound, 1)) return absl::OkStatus();
   if (look == Look::kNothing) return TimedOut();
@@ -292,7 +294,7 @@ absl::Status RingPort::Publish(HeldCell& held, Deadline deadline) {
 
 void RingPort::Free(uint32_t cell) const {
   WordOf(cell).exchange(0, std::memory_order_seq_cst);  // message_ring.cell (release); seq_cst: see EDGE audience.brought
-  ring_->putters_.Wake();
+  ring_->claimers_.Wake();
   if (__builtin_expect(keeps(), 0)) TellThatLessIsOwed();
 }
 
@@ -419,7 +421,10 @@ absl::StatusOr<HeldCell> RingPort::Take(Deadline deadline) {
     look = AwaitSlowly(ring_->getters_, deadline, [&] { return LookForMessage(held, /*take=*/true); });
   }
   if (__builtin_expect(look == Look::kFound, 1)) {
-    if (!keeps()) ring_->putters_.Wake();
+    if (!keeps()) {
+      ring_->publishers_.Wake();
+      ring_->claimers_.Wake();
+    }
     TellRelay();
     return held;
   }

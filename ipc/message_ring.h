@@ -105,13 +105,14 @@ class MessageRing final {
   alignas(64) std::atomic<uint64_t> head_{0};  // and every position before it has been taken
   [[maybe_unused]] uint8_t padding_1_[120] = {};
   alignas(64) Audience getters_;
-  Audience putters_;
+  Audience claimers_;
   Audience joiners_;
   std::atomic<uint32_t> closed_{0};    // 1: the order says so, too, and first
   std::atomic<uint32_t> returned_{0};  // odd: there may be a returned message
   std::atomic<uint32_t> swept_{0};     // the segment's `deaths` when all cells were looked at for dead owners
   std::atomic<uint64_t> lost_{0};      // messages that dead takers had not done with: number:32, pid of the last:32
-  [[maybe_unused]] uint8_t padding_2_[96] = {};
+  Audience publishers_;
+  [[maybe_unused]] uint8_t padding_2_[92] = {};
 };
 static_assert(sizeof(MessageRing) == 448 && alignof(MessageRing) == 64, "part of the shared layout");
 

@@ -23,7 +23,8 @@ absl::Status RingPort::Close() {
   }
   ring_->closed_.store(1, std::memory_order_seq_cst);  // seq_cst: see EndOrNothing
   ring_->getters_.WakeAll();
-  ring_->putters_.WakeAll();
+  ring_->claimers_.WakeAll();
+  ring_->publishers_.WakeAll();
   return absl::OkStatus();
 }
 

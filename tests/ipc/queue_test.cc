@@ -124,6 +124,38 @@ TEST_P(QueueWorlds, AFullQueueMakesPuttersSleepUntilThereIsRoom) {
   EXPECT_TRUE(world->empty());
 }
 
+// Somebody waits for a free cell, and behind him somebody for room only: room is for the latter.
+TEST_P(QueueWorlds, RoomIsToldToWhoCanUseIt) {
+  constexpr int kCells = 33;
+  auto world = WorldOf<int>(GetParam(), {.capacity = 1});
+  Party hoarder = world.Start(0, [&world](Queue<int>& queue, int) {
+    std::vector<Loaned<int>> loans;
+    for (int i = 0; i < kCells - 1; ++i) loans.push_back(queue.Loan(absl::ZeroDuration()).value());
+    *loans[0] = 2;
+    ++world.counter(0);
+    tests::Await([&] { return world.counter(0) == 2; });
+    EXPECT_TRUE(loans[0].Publish().ok());
+    ++world.counter(0);
+    tests::Await([&] { return world.counter(0) == 4; });
+  });
+  tests::Await([&] { return world.counter(0) == 1; });
+  ASSERT_TRUE(world->Put(1).ok());
+  Party claimer = world.Start(1, [](Queue<int>& queue, int) { EXPECT_TRUE(queue.Put(3).ok()); });
+  claimer.AwaitAsleep();
+  ++world.counter(0);
+  hoarder.AwaitAsleep();
+  {
+    const auto held = world->Receive().value();
+    EXPECT_EQ(*held, 1);
+    tests::Await([&] { return world.counter(0) == 3; });
+  }
+  EXPECT_EQ(world->Get().value(), 2);
+  claimer.Join();
+  EXPECT_EQ(world->Get().value(), 3);
+  ++world.counter(0);
+  hoarder.Join();
+}
+
 TEST_P(QueueWorlds, AnEmptyQueueMakesGettersSleepUntilSomethingIsPut) {
   auto world = WorldOf<int>(GetParam(), {.capacity = 8});
   EXPECT_FALSE(world->TryGet().has_value());
