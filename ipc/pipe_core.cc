@@ -1,6 +1,7 @@
 #include "shoal/ipc/pipe_core.h"
 
 #include <algorithm>
+#include <bit>
 #include <new>
 
 #include "shoal/shm/heap.h"
@@ -17,6 +18,13 @@ constexpr uint64_t kCellAlignment = 64;
 
 constexpr uint64_t RoundUp(uint64_t bytes, uint64_t unit) { return (bytes + unit - 1) / unit * unit; }
 
+// No cache line has parts of two cells, unless it has both whole: one end would take it away from the other for a message that the other
+// has nothing to do with. (Cells of 88 bytes, for messages of 64, took 1.4 times as long as these.)
+constexpr uint64_t StrideFor(uint64_t bytes) {
+  return bytes > kCellAlignment ? RoundUp(bytes, kCellAlignment) : std::bit_ceil(bytes);
+}
+static_assert(StrideFor(24 + 8) == 32 && StrideFor(24 + 16) == 64 && StrideFor(24 + 64) == 128);
+
 }  // namespace
 
 absl::Status PipeCore::Construct(PipeCore* where, shm_internal::Section& section, const PipeShape& shape,
@@ -30,7 +38,7 @@ absl::Status PipeCore::Construct(PipeCore* where, shm_internal::Section& section
     if (lane.capacity == 0) continue;
     const uint64_t unit = std::max<uint64_t>(lane.alignment, alignof(PipeCell));
     const uint64_t value_at = RoundUp(sizeof(PipeCell), unit);
-    const uint64_t stride = value_at + RoundUp(lane.inline_bytes, unit);
+    const uint64_t stride = StrideFor(value_at + RoundUp(lane.inline_bytes, unit));
     if (stride > UINT32_MAX) {
       return sync_internal::MakeStatus(absl::StatusCode::kInvalidArgument, "no cell of a pipe can be as large as that");
     }
