@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "shoal/ipc/audience.h"
 #include "shoal/ipc/fd_relay.h"
+#include "shoal/ipc/long_look.h"
 #include "shoal/ipc/payload.h"
 #include "shoal/ipc/wait_hook.h"
 #include "shoal/shm/attachment.h"
@@ -250,6 +251,8 @@ class RingPort final : public shm_internal::HoldCompanion {
   uint64_t order_mask_ = 0;
   shm_internal::ParticipantId self_ = 0;
   mutable std::atomic<uint64_t> known_taken_{0};  // every position before it has been taken
+  LongLook getters_long_look_;
+  LongLook others_long_look_;
 
   std::mutex mutex_;
   std::deque<Owed> owed_;

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "shoal/ipc/audience.h"
+#include "shoal/ipc/long_look.h"
 #include "shoal/ipc/message_ring.h"
 #include "shoal/sync/deadline.h"
 #include "shoal/sync/futex.h"
@@ -22,6 +23,7 @@ inline constexpr int kMostPauses = 64;
 template <class TryOnce>
 RingPort::Look RingPort::AwaitSlowly(Audience& audience, sync_internal::Deadline deadline, TryOnce try_once) {
   const sync_internal::FutexWord& deaths_word = deaths();
+  LongLook& long_look = &audience == &ring_->getters_ ? getters_long_look_ : others_long_look_;
   for (bool slept = false;; slept = true) {
     const bool last_look = deadline.passed();
     // participants.deaths (acquire): a death that the look misses changes it
@@ -29,11 +31,17 @@ RingPort::Look RingPort::AwaitSlowly(Audience& audience, sync_internal::Deadline
     TakeBackFromTheDead(seen_deaths);
     if (!slept) {
       for (int pauses = kFewestPauses;; pauses *= 2) {
-        if (const Look look = try_once(); look != Look::kNothing) return look;
+        if (const Look look = try_once(); look != Look::kNothing) {
+          long_look.FoundSoon();
+          return look;
+        }
         if (last_look) return Look::kNothing;
-        if (pauses > kMostPauses) break;
+        if (pauses > kMostPauses || !LookingIsOfUse()) break;
         for (int i = 0; i < pauses; ++i) __builtin_ia32_pause();
       }
+      Look look = Look::kNothing;
+      const auto found = [&] { return (look = try_once()) != Look::kNothing; };
+      if (LookingIsOfUse() && long_look.IsDue() && LookForLong(deadline, found)) return look;
     }
     const uint32_t seen = audience.Announce();
     if (const Look look = try_once(); look != Look::kNothing) {

@@ -53,8 +53,6 @@
 
 #include "shoal/ipc/pipe_end.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <bit>
 #include <new>
@@ -95,27 +93,27 @@ absl::Status NoRoom() {
 }
 
 // How often to look before going to sleep: as often as has been of use lately. A look takes some 40 ns; the most is about what two
-// sleeps and two wakes cost. Where the ends share one processor, or one is slow, it soon is next to nothing. Once in a while it is the
-// most all the same: two that have fallen asleep over each other could otherwise stay so for ever, each waking too late for the other.
+// sleeps and two wakes cost. Where the ends share one processor, or one is slow, it soon is next to nothing. Now and then a long look
+// (long_look.h) finds out whether it would be of use again.
 constexpr uint32_t kMostSpins = 1000;
 constexpr uint32_t kFirstSpins = 200;
 constexpr uint32_t kFewestSpins = 8;
-constexpr uint32_t kSleepsBetween = 32;
-
-bool SpinningIsOfUse() { return sysconf(_SC_NPROCESSORS_ONLN) > 1; }
 
 template <class Condition>
-bool SpinUntil(PipeEnd::Lane& lane, Condition condition) {
+bool SpinUntil(PipeEnd::Lane& lane, Deadline deadline, Condition condition) {
   if (lane.spins == 0) return false;
-  const uint32_t most = lane.sleeps % kSleepsBetween == kSleepsBetween - 1 ? kMostSpins : lane.spins;
-  for (uint32_t i = 0; i < most; ++i) {
+  for (uint32_t i = 0; i < lane.spins; ++i) {
     if (condition()) {
       lane.spins = std::min(kMostSpins, std::max(lane.spins, 2 * i) + kFewestSpins);
+      lane.long_look.FoundSoon();
       return true;
     }
     __builtin_ia32_pause();
   }
-  ++lane.sleeps;
+  if (lane.long_look.IsDue() && LookForLong(deadline, condition)) {
+    lane.spins = kMostSpins;
+    return true;
+  }
   if (lane.spins > kFewestSpins) lane.spins -= lane.spins / 4;
   return false;
 }
@@ -156,7 +154,7 @@ absl::Status PipeEnd::OpenLane(Lane& lane, int sender) {
   lane.mask = table.count - 1;
   lane.lap_shift = static_cast<uint32_t>(std::countr_zero(table.count));
   lane.stride = table.stride;
-  lane.spins = core_->spins != 0 && SpinningIsOfUse() ? kFirstSpins : 0;
+  lane.spins = core_->spins != 0 && LookingIsOfUse() ? kFirstSpins : 0;
   PipeDirection& direction = core_->direction[sender];
   lane.position = sender == side_ ? &direction.written : &direction.taken;
   return absl::OkStatus();
@@ -476,7 +474,7 @@ absl::Status PipeEnd::AwaitRoom(absl::Duration timeout) {
       status = NoRoom();
       break;
     }
-    if (SpinUntil(lane, [&] { return there_is_room() || !NothingChanged(lane); })) continue;
+    if (SpinUntil(lane, deadline, [&] { return there_is_room() || !NothingChanged(lane); })) continue;
     const uint32_t full = PipeCell::Full(lap - 1);
     if (const uint32_t word = SayThatSomebodySleeps(cell, full); word != (full | PipeCell::kWaiters)) {
       if ((word & ~PipeCell::kMarks) == PipeCell::Empty(lap) || (word & ~PipeCell::kMarks) == full) continue;
@@ -533,7 +531,7 @@ absl::Status PipeEnd::LookForMessage(Deadline deadline, bool claimed) {
       return MessageIsThere() || OwnEndIsClosed() || PeerEnd().load(std::memory_order_relaxed) != peer ||
              attachment_->header().deaths.load(std::memory_order_relaxed) != deaths;
     };
-    if (claimed && SpinUntil(lane, something_new)) continue;
+    if (claimed && SpinUntil(lane, deadline, something_new)) continue;
     FutexExpectation expectations[2] = {{}, {&attachment_->header().deaths, deaths}};
     if (!Announce(expectations[0])) continue;
     sync_internal::SleepWhile(expectations, 2, deadline);

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "shoal/ipc/fd_relay.h"
+#include "shoal/ipc/long_look.h"
 #include "shoal/ipc/message_handles.h"
 #include "shoal/ipc/pipe_core.h"
 #include "shoal/ipc/wait_hook.h"
@@ -49,7 +50,7 @@ class PipeEnd final {
     uint64_t known_peer = 0;    // the peer's end word, and the segment's deaths, when we looked last
     uint32_t known_deaths = 0;
     uint32_t spins = 0;         // how often to look again before going to sleep; 0: never
-    uint32_t sleeps = 0;        // how often that was in vain
+    LongLook long_look;         // when to look for long
     bool ended = false;         // the end of the messages has been seen
 
     uint64_t Position() const { return position->load(std::memory_order_relaxed); }  // relaxed: this end's own
