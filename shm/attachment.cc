@@ -233,7 +233,7 @@ absl::StatusOr<std::shared_ptr<Attachment>> Attachment::Attach(UniqueFd file) {
                      " with a header of ", sizeof(SegmentHeader), " bytes and signature ", LayoutSignature()));
   }
   const uint64_t pages = identity.pages;
-  if (pages == 0 || pages > size / kHeapPageBytes || Areas::OfPages(pages).file_bytes != size ||
+  if (pages == 0 || size > kMostFileBytes || pages > size / kHeapPageBytes || Areas::OfPages(pages).file_bytes != size ||
       identity.file_bytes != size) {
     return MakeStatus(absl::StatusCode::kDataLoss, absl::StrCat("the segment says it has ", pages, " pages and ",
                                                                 identity.file_bytes, " bytes; its file has ", size));

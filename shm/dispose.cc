@@ -16,6 +16,7 @@
 
 #include "shoal/shm/dispose.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +26,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "shoal/shm/dispose_parts.h"
 #include "shoal/shm/layout_tree.h"
 #include "shoal/shm/ledger.h"
@@ -62,6 +64,19 @@ const ContainerRow* RowOf(std::string_view name) {
   return nullptr;
 }
 
+// An outer type leads back to the one that is looked at, which owns something if it gets as far as that.
+bool MayOwn(const Layout& layout) { return layout.kind == Layout::Kind::kOuter || Owns(layout); }
+
+// A class in `layout` that owns something, and is not in the table. Null: there is none.
+const Layout* FindUnknownOwner(const Layout& layout) {
+  const bool unknown = layout.kind == Layout::Kind::kNamed && RowOf(layout.name) == nullptr;
+  if (unknown && std::any_of(layout.parts.begin(), layout.parts.end(), MayOwn)) return &layout;
+  for (const Layout& part : layout.parts) {
+    if (const Layout* const found = FindUnknownOwner(part)) return found;
+  }
+  return nullptr;
+}
+
 class Walk {
  public:
   explicit Walk(SideSection& section) : section_(section) {}
@@ -90,12 +105,12 @@ class Walk {
       case Layout::Kind::kOuter:
         return absl::OkStatus();
       case Layout::Kind::kArray:
-        if (Owns(type.parts[0])) places_.Add(type.parts[0], place.at, type.number);
+        if (MayOwn(type.parts[0])) places_.Add(type.parts[0], place.at, type.number);
         return absl::OkStatus();
       case Layout::Kind::kStruct:
         for (size_t i = 0; i < type.parts.size(); ++i) {
           const Layout& field = type.parts[i];
-          if (field.kind == Layout::Kind::kOuter || Owns(field)) places_.Add(field, place.at + type.offsets[i], 1);
+          if (MayOwn(field)) places_.Add(field, place.at + type.offsets[i], 1);
         }
         return absl::OkStatus();
       case Layout::Kind::kNamed:
@@ -159,10 +174,25 @@ bool Owns(const Layout& layout) {
     if (row == nullptr) return false;
     if (row->part != &InnerPart) return true;
   }
-  for (const Layout& part : layout.parts) {
-    if (part.kind == Layout::Kind::kOuter || Owns(part)) return true;
+  if (layout.kind == Layout::Kind::kArray && layout.number == 0) return false;
+  return std::any_of(layout.parts.begin(), layout.parts.end(), MayOwn);
+}
+
+absl::Status CheckCanBeDestroyed(std::string_view code) {
+  const auto layout = ParseLayout(code);
+  if (layout == nullptr) {
+    return sync_internal::MakeStatus(
+        absl::StatusCode::kInvalidArgument,
+        absl::StrCat("a type is described in ", code.size(), " bytes, or nested more deeply than the ", kMaxLayoutDepth,
+                     " levels that are followed when it is destroyed"));
   }
-  return false;
+  const Layout* const unknown = FindUnknownOwner(*layout);
+  if (unknown == nullptr) return absl::OkStatus();
+  return sync_internal::MakeStatus(
+      absl::StatusCode::kInvalidArgument,
+      absl::StrCat("class ", std::string(unknown->name),
+                   " owns shared memory, and who destroys it could not find that: only plain structs and the "
+                   "library's own containers may own some"));
 }
 
 void DestroyDoomed(const std::shared_ptr<Attachment>& attachment) {

@@ -2,7 +2,9 @@
 #define SHOAL_SHM_DISPOSE_H_
 
 #include <memory>
+#include <string_view>
 
+#include "absl/status/status.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/section.h"
 
@@ -18,6 +20,10 @@ void DestroyDoomed(const std::shared_ptr<Attachment>& attachment);
 
 // The same, for a section that has dropped references (Section::After).
 void DestroyDoomedAfter(Section& closed);
+
+// Whether DestroyDoomed finds all that an object of the type with this code owns. InvalidArgument: the type is nested too deeply, or a
+// class in it that is neither a plain struct nor one of ours owns shared memory where nobody finds it.
+absl::Status CheckCanBeDestroyed(std::string_view code);
 
 }  // namespace shoal::shm_internal
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
@@ -69,6 +70,88 @@ TEST(DisposeTest, WhateverAnObjectsContainersOwnGoesWithIt) {
   }
   counter.Reset();  // the nodes hold it no more
   EXPECT_LT(segment.used_bytes(), baseline);
+}
+
+struct Tree {
+  int64_t value = 0;
+  Box<std::array<Tree, 2>> branches;
+};
+absl::Status Grow(Tree& tree, int depth) {
+  if (depth == 0) return absl::OkStatus();
+  SHOAL_RETURN_IF_ERROR(tree.branches.Set());
+  SHOAL_ASSIGN_OR_RETURN(auto* const branches, tree.branches.Edit());
+  for (Tree& branch : *branches) SHOAL_RETURN_IF_ERROR(Grow(branch, depth - 1));
+  return absl::OkStatus();
+}
+struct AroundNothing {
+  Vector<int64_t> before;
+  std::array<String, 0> nothing;
+  Vector<std::array<int, 0>> nothings;
+  Vector<int64_t> after;
+};
+
+// What `fill` puts into an object of T is given back with it.
+template <class T, class Fill>
+void ExpectNothingLeft(Fill fill) {
+  const Segment segment = Segment::Create({.limit_bytes = size_t{8} << 20}).value();
+  size_t baseline = 0;
+  for (int round = 0; round < 3; ++round) {
+    auto root = segment.New<Mutex<T>>().value();
+    const absl::Status filled = root->With(fill);
+    ASSERT_TRUE(filled.ok()) << filled;
+    EXPECT_GT(segment.used_bytes(), baseline + 16'000);
+    root.Reset();
+    if (round == 0) baseline = segment.used_bytes();
+    EXPECT_EQ(segment.used_bytes(), baseline);
+  }
+}
+
+TEST(DisposeTest, ATypeThatContainsArraysOfItself) {
+  ExpectNothingLeft<Tree>([](Tree& tree) { return Grow(tree, 8); });
+}
+
+TEST(DisposeTest, WhatLiesBesideAnArrayOfNothing) {
+  ExpectNothingLeft<AroundNothing>([](AroundNothing& all) -> absl::Status {
+    SHOAL_RETURN_IF_ERROR(all.before.Resize(1000));
+    SHOAL_RETURN_IF_ERROR(all.nothings.Resize(1000));
+    return all.after.Resize(1000);
+  });
+}
+
+template <int depth>
+struct Deep {
+  Deep<depth - 1> inner;
+};
+template <>
+struct Deep<0> {
+  Vector<int> innermost;
+};
+// A class of a user's own.
+class Hidden {
+ public:
+  Mutex<Vector<int>>& values() { return values_; }
+
+ private:
+  Mutex<Vector<int>> values_;
+};
+
+}  // namespace
+
+template <>
+struct ShareableTraits<Hidden> : SharedType<SharedKind::kConcurrent, Mutex<Vector<int>>> {
+  static constexpr std::string_view kName = "Hidden";
+};
+
+namespace {
+
+// Rather than made, and never given back.
+TEST(DisposeTest, WhatCouldNotBeDestroyedIsNotMade) {
+  const Segment segment = Segment::Create({.limit_bytes = size_t{4} << 20}).value();
+  EXPECT_TRUE(segment.New<Mutex<Deep<50>>>().ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(segment.New<Mutex<Deep<70>>>().status()));
+  const absl::Status hidden = segment.New<Hidden>().status();
+  EXPECT_TRUE(absl::IsInvalidArgument(hidden)) << hidden;
+  EXPECT_NE(hidden.message().find("Hidden"), absl::string_view::npos) << hidden;
 }
 
 TEST(DisposeTest, AnElementThatGoesDropsItsHandles) {

@@ -99,7 +99,7 @@ absl::StatusOr<Block> Heap::AllocateSlow(HeapCache& cache, size_t size_bytes, si
                       absl::StrCat("a slot is a number from 1 to ", kMaxSlot, ", not ", cache.slot_));
   }
   const size_t size_class = SizeClassFor(size_bytes, alignment);
-  if (size_class == kNoSizeClass) return AllocateRun(cache, std::max<size_t>(size_bytes, 1), record);
+  if (size_class == kNoSizeClass) return AllocateRun(&cache, std::max<size_t>(size_bytes, 1), record);
   SHOAL_RETURN_IF_ERROR(Refill(cache, size_class));
   Found found;
   if (Pop(cache, size_class, found)) return TakeFound(cache, size_class, found, record);
@@ -109,7 +109,7 @@ absl::StatusOr<Block> Heap::AllocateSlow(HeapCache& cache, size_t size_bytes, si
 absl::StatusOr<Block> Heap::AllocateZeroed(HeapCache& cache, size_t size_bytes, size_t alignment, RecordRef record) const {
   uint64_t unused_from = runs_.page_count();
   const bool large = IsValidAlignment(alignment) && SizeClassFor(size_bytes, alignment) == kNoSizeClass && size_bytes != 0;
-  SHOAL_ASSIGN_OR_RETURN(const Block block, large ? AllocateRun(cache, size_bytes, record, &unused_from)
+  SHOAL_ASSIGN_OR_RETURN(const Block block, large ? AllocateRun(&cache, size_bytes, record, &unused_from)
                                                   : Allocate(cache, size_bytes, alignment, record));
   const uint64_t used_until = OffsetOf(unused_from);
   if (block.offset < used_until) {
@@ -118,7 +118,11 @@ absl::StatusOr<Block> Heap::AllocateZeroed(HeapCache& cache, size_t size_bytes, 
   return block;
 }
 
-absl::StatusOr<Block> Heap::AllocateRun(HeapCache& cache, size_t size_bytes, RecordRef record, uint64_t* unused_from) const {
+absl::StatusOr<Block> Heap::AllocatePages(size_t size_bytes) const {
+  return AllocateRun(nullptr, std::max<size_t>(size_bytes, 1), [](Block) { return true; });
+}
+
+absl::StatusOr<Block> Heap::AllocateRun(HeapCache* cache, size_t size_bytes, RecordRef record, uint64_t* unused_from) const {
   const uint64_t length = PagesFor(size_bytes);
   Block block;
   const auto prepare = [&](uint64_t page, uint64_t generation, uint64_t unused) {
@@ -137,13 +141,14 @@ absl::Status Heap::NotRecorded() {
 }
 
 // First what has memory, then the thread's own empty slabs, then more memory, then what nobody owns.
-absl::StatusOr<uint64_t> Heap::TakePages(HeapCache& cache, uint64_t length, PageRuns::Prepare prepare) const {
+absl::StatusOr<uint64_t> Heap::TakePages(HeapCache* cache, uint64_t length, PageRuns::Prepare prepare) const {
   absl::StatusOr<uint64_t> page = absl::ResourceExhaustedError("");
   if (length <= runs_.page_count()) {
     page = runs_.Take(length, PageRuns::Growth::kNo, prepare);
-    if (absl::IsResourceExhausted(page.status()) && Trim(cache)) page = runs_.Take(length, PageRuns::Growth::kNo, prepare);
+    if (absl::IsResourceExhausted(page.status()) && cache != nullptr && Trim(*cache))
+      page = runs_.Take(length, PageRuns::Growth::kNo, prepare);
     if (absl::IsResourceExhausted(page.status())) page = runs_.Take(length, PageRuns::Growth::kYes, prepare);
-    if (absl::IsResourceExhausted(page.status()) && SweepOrphans(cache)) {
+    if (absl::IsResourceExhausted(page.status()) && cache != nullptr && SweepOrphans(*cache)) {
       page = runs_.Take(length, PageRuns::Growth::kYes, prepare);
     }
   }
@@ -211,7 +216,7 @@ absl::Status Heap::NewSlab(HeapCache& cache, size_t size_class) const {
     }
     return PageEntry::Slab(size_class, cache.slot_, generation);
   };
-  SHOAL_ASSIGN_OR_RETURN(const uint64_t page, TakePages(cache, 1, prepare));
+  SHOAL_ASSIGN_OR_RETURN(const uint64_t page, TakePages(&cache, 1, prepare));
   SearchNext(cache, size_class, page);
   return absl::OkStatus();
 }

@@ -93,6 +93,16 @@ class Heap {
   // The same, zero-filled: pages that nobody has had before are not touched, and cost nothing.
   absl::StatusOr<Block> AllocateZeroed(HeapCache& cache, size_t size_bytes, size_t alignment, RecordRef record) const;
 
+  // Whole pages, that nobody records: if their taker dies before he has named them somewhere, they are lost. For who has no cache; so
+  // nothing is given back for it, see Gather.
+  absl::StatusOr<Block> AllocatePages(size_t size_bytes) const;
+
+  // Makes free pages of the empty slabs of `cache`, and of those that nobody owns. Whether there were any.
+  bool Gather(HeapCache& cache) const {
+    const bool trimmed = Trim(cache);
+    return SweepOrphans(cache) || trimmed;
+  }
+
   // Gives `block` back. False: that allocation is no more; nothing changed. A recoverer has no cache.
   bool Free(HeapCache* cache, Block block) const {
     const uint64_t in_area = block.offset - area_offset_;
@@ -192,9 +202,9 @@ class Heap {
   }
 
   absl::StatusOr<Block> AllocateSlow(HeapCache& cache, size_t size_bytes, size_t alignment, RecordRef record) const;
-  absl::StatusOr<Block> AllocateRun(HeapCache& cache, size_t size_bytes, RecordRef record,
+  absl::StatusOr<Block> AllocateRun(HeapCache* cache, size_t size_bytes, RecordRef record,
                                     uint64_t* unused_from = nullptr) const;
-  absl::StatusOr<uint64_t> TakePages(HeapCache& cache, uint64_t length, PageRuns::Prepare prepare) const;
+  absl::StatusOr<uint64_t> TakePages(HeapCache* cache, uint64_t length, PageRuns::Prepare prepare) const;
   static absl::Status NotRecorded();
 
   absl::Status Refill(HeapCache& cache, size_t size_class) const;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "shoal/shm/dispose.h"
 #include "shoal/shm/object.h"
 #include "shoal/shm/references.h"
 #include "shoal/shm/type_layout.h"
@@ -69,6 +70,7 @@ absl::StatusOr<uint64_t> Holds::TypeOffset(const std::shared_ptr<Attachment>& at
     const std::lock_guard lock(mutex_);
     if (const auto known = types_.find(&type); known != types_.end()) return known->second;
   }
+  SHOAL_RETURN_IF_ERROR(CheckCanBeDestroyed(type.code()));
   SHOAL_ASSIGN_OR_RETURN(const uint64_t offset, InternType(attachment, type));
   const std::lock_guard lock(mutex_);
   types_.emplace(&type, offset);

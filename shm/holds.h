@@ -49,7 +49,7 @@ class Holds final {
   // The same for an object that this process has just made: its bit is set.
   Hold* Adopt(const std::shared_ptr<Attachment>& attachment, ParticipantId self, uint64_t offset, const TypeDescription& type);
 
-  // InternType, remembered.
+  // InternType, remembered. InvalidArgument: see CheckCanBeDestroyed.
   absl::StatusOr<uint64_t> TypeOffset(const std::shared_ptr<Attachment>& attachment, const TypeDescription& type);
 
   static void Copy(Hold& hold) {

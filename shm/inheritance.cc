@@ -2,10 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
@@ -13,7 +14,13 @@
 namespace shoal::shm_internal {
 namespace {
 
-bool IsGone(pid_t process) { return kill(process, 0) != 0 && errno == ESRCH; }
+// It may still have a number, for a parent that has not asked how it ended.
+bool HasEnded(pid_t process) {
+  const UniqueFd found(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
+  if (!found.valid()) return errno == ESRCH;
+  struct pollfd ended = {.fd = found.get(), .events = POLLIN, .revents = 0};
+  return poll(&ended, 1, 0) == 1;
+}
 
 // The descriptor's number, or -1.
 int FindInheritance() {
@@ -23,8 +30,8 @@ int FindInheritance() {
   unsigned long inode = 0;
   int heirs_parent = 0;
   if (value == nullptr || sscanf(value, "%d,%lu,%lu,%d", &fd, &device, &inode, &heirs_parent) != 4) return -1;
-  // An heir whose parent has gone has another parent now.
-  if (heirs_parent <= 0 || (getppid() != heirs_parent && !IsGone(heirs_parent))) return -1;
+  // An heir whose parent has ended has another parent now.
+  if (heirs_parent <= 0 || (getppid() != heirs_parent && !HasEnded(heirs_parent))) return -1;
   struct stat found;
   if (fd < 0 || fstat(fd, &found) != 0 || found.st_dev != device || found.st_ino != inode) return -1;
   return fd;

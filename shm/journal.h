@@ -27,6 +27,7 @@ enum class RecordKind : uint64_t {
 struct Trailer {
   static constexpr uint64_t kMaxBytes = (uint64_t{1} << 22) - 1;
   static constexpr uint64_t kMaxOffset = (uint64_t{1} << 40) - 1;
+  static_assert(kMostFileBytes - 1 <= kMaxOffset);
 
   static constexpr uint64_t Of(RecordKind kind, uint64_t bytes, uint64_t offset) {
     return static_cast<uint64_t>(kind) | bytes << 2 | offset << 24;

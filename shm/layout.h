@@ -19,6 +19,7 @@ namespace shoal::shm_internal {
 
 inline constexpr size_t kHeaderBytes = 4096;
 inline constexpr int kMaxParticipants = 120;  // a keeper sleeps on one word of each, and a sleep names at most 128 words
+inline constexpr size_t kMostFileBytes = size_t{1} << 40;  // of a segment: an offset fits the 40 bits that a journal has for it
 inline constexpr int kMaxThreads = 256;       // that use the segment at one time, in all processes
 inline constexpr int kMaxLocks = 16;          // of one section
 

@@ -180,6 +180,7 @@ size_t SizeOf(const Layout& layout) {
     case Layout::Kind::kScalar:
       return type.name == "b" ? 1 : static_cast<size_t>(type.name[1] - '0');
     case Layout::Kind::kArray: {
+      if (type.number == 0) return 1;  // every object has an address
       const size_t each = SizeOf(type.parts[0]);
       return each == 0 || type.number > (size_t{1} << 40) / each ? 0 : each * type.number;
     }

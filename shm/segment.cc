@@ -14,14 +14,15 @@
 #include "shoal/shm/memory_file.h"
 #include "shoal/shm/named_file.h"
 #include "shoal/shm/process_state.h"
+#include "shoal/shm/section.h"
 #include "shoal/sync/check.h"
 #include "shoal/sync/status.h"
 
-// Allocate takes runs of pages, or shares one among small requests by a bump of one word, so it needs no recovery:
+// Allocate takes pages, or shares one among small requests by a bump of one word, so it needs no recovery:
 //
 //   If the process dies …                        the others see …
-//    before the run is taken, or the bump         nothing
-//    between it and the return                    a run, or bytes of a page, that nobody will ever use
+//    before they are taken, or the bump           nothing
+//    between it and the return                    pages, or bytes of a page, that nobody will ever use
 
 //  EDGE default.birth: whoever makes the default segment, release → whoever asks, acquire.
 
@@ -29,7 +30,6 @@ namespace shoal {
 
 using shm_internal::Attachment;
 using shm_internal::Block;
-using shm_internal::HeapCache;
 using shm_internal::kHeapPageBytes;
 using shm_internal::UniqueFd;
 using sync_internal::MakeStatus;
@@ -40,18 +40,25 @@ constexpr size_t kMaxAlignment = 4096;
 constexpr size_t kDefaultLimit = size_t{1} << 30;
 constexpr size_t kSmall = 4096;  // requests up to this share a page
 
-// A run with zero bytes. `cache` owns no slabs: no thread has its number.
-absl::StatusOr<Block> TakeRun(const Attachment& attachment, HeapCache& cache, size_t size_bytes) {
-  SHOAL_ASSIGN_OR_RETURN(const Block block, attachment.heap().Allocate(cache, size_bytes, shm_internal::kBlockAlignment,
-                                                                       [](Block) { return true; }));
-  std::memset(attachment.base() + block.offset, 0, size_bytes);
+// Pages with zero bytes.
+absl::StatusOr<Block> TakePages(const Attachment& attachment, size_t size_bytes) {
+  const shm_internal::Heap& heap = attachment.heap();
+  absl::StatusOr<Block> block = heap.AllocatePages(size_bytes);
+  if (absl::IsResourceExhausted(block.status())) {
+    // Others may have left pages that have nothing on them. To gather these takes a thread's place in the segment.
+    const auto place = shm_internal::SectionAt(attachment.base());
+    if (place.ok() && heap.Gather((*place)->cache())) block = heap.AllocatePages(size_bytes);
+  }
+  if (block.ok()) std::memset(attachment.base() + block->offset, 0, size_bytes);
   return block;
 }
 
 absl::StatusOr<size_t> PagesFor(const SegmentOptions& options) {
-  if (options.limit_bytes == 0 || options.limit_bytes > (size_t{1} << 40)) {
+  constexpr size_t kMost = size_t{1023} << 30;
+  static_assert(shm_internal::Areas::OfPages(kMost / kHeapPageBytes).file_bytes <= shm_internal::kMostFileBytes);
+  if (options.limit_bytes == 0 || options.limit_bytes > kMost) {
     return MakeStatus(absl::StatusCode::kInvalidArgument,
-                      absl::StrCat("a segment's limit is 1 byte to 1 TiB, not ", options.limit_bytes));
+                      absl::StrCat("a segment's limit is 1 byte to 1023 GiB, not ", options.limit_bytes));
   }
   return (options.limit_bytes + kHeapPageBytes - 1) / kHeapPageBytes;
 }
@@ -89,7 +96,8 @@ Segment& Segment::Default() {
     static Segment* const refused = new Segment(shm_internal::NoProcessState());
     return *refused;
   }
-  if (Segment* const known = state->default_segment.load(std::memory_order_acquire)) return *known;  // default.birth (acquire)
+  if (Segment* const known = state->default_segment.load(std::memory_order_acquire))
+    return *known;  // default.birth (acquire)
   const std::lock_guard lock(state->default_mutex);
   if (Segment* const known = state->default_segment.load(std::memory_order_relaxed)) return *known;  // relaxed: the mutex
   absl::StatusOr<Segment> made = absl::UnknownError("");
@@ -112,17 +120,22 @@ absl::StatusOr<Segment> Segment::Attach(UniqueFd file) {
   return Segment(std::move(attachment));
 }
 
+absl::Status Segment::CheckUsable() const {
+  if (__builtin_expect(attachment_ != nullptr, 1)) return absl::OkStatus();
+  if (!unusable_.ok()) return unusable_;
+  return MakeStatus(absl::StatusCode::kFailedPrecondition, "this segment was moved away");
+}
+
 absl::StatusOr<size_t> Segment::Allocate(size_t size_bytes, size_t alignment) const {
-  SHOAL_RETURN_IF_ERROR(unusable_);
+  SHOAL_RETURN_IF_ERROR(CheckUsable());
   SHOAL_CHECK(std::has_single_bit(alignment) && alignment <= kMaxAlignment, "an alignment is a power of two up to 4096");
   if (size_bytes > limit_bytes()) {
     return MakeStatus(absl::StatusCode::kResourceExhausted,
                       absl::StrCat("segment is full: ", size_bytes, " bytes wanted of ", limit_bytes()));
   }
   const size_t size = std::max<size_t>(size_bytes, 1);
-  HeapCache cache(shm_internal::kMaxSlot);
   if (size > kSmall) {
-    SHOAL_ASSIGN_OR_RETURN(const Block run, TakeRun(*attachment_, cache, size));
+    SHOAL_ASSIGN_OR_RETURN(const Block run, TakePages(*attachment_, size));
     return run.offset;
   }
   std::atomic<uint64_t>& raw = attachment_->header().raw;
@@ -132,7 +145,7 @@ absl::StatusOr<size_t> Segment::Allocate(size_t size_bytes, size_t alignment) co
     uint64_t offset = (next + alignment - 1) / alignment * alignment;
     Block page;
     if (offset >= page_end || size > page_end - offset || BytesAt(offset, size).empty()) {
-      SHOAL_ASSIGN_OR_RETURN(page, TakeRun(*attachment_, cache, kHeapPageBytes));
+      SHOAL_ASSIGN_OR_RETURN(page, TakePages(*attachment_, kHeapPageBytes));
       offset = page.offset;
     }
     if (raw.compare_exchange_strong(next, offset + size, std::memory_order_relaxed)) return offset;  // relaxed: as above

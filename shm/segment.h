@@ -42,7 +42,7 @@ struct SegmentOptions {
 // Crash safety:    a death in Allocate leaves at most that allocation unused until the segment is gone. An anonymous segment
 //                  is gone with its last process, however that ends; a named one stays until Remove. A name appears with a
 //                  complete segment behind it, or not at all.
-// Blocking:        never.
+// Blocking:        at most for the heap's lock, while another takes pages.
 // Errors:          ResourceExhausted: over the limit, or the system has no memory (numbers in the message).
 //                  FailedPrecondition: Attach to another format or another build's layout, or from another pid namespace.
 //                  DataLoss: Attach to bytes that are no segment; a header that makes no sense.
@@ -70,6 +70,16 @@ class Segment {
   static Segment& Default();
   absl::Status status() const { return unusable_; }
 
+  Segment(const Segment&) = default;
+  Segment& operator=(const Segment&) = default;
+  // One that was moved away is told from one that could not be had.
+  Segment(Segment&& other) noexcept : attachment_(std::move(other.attachment_)), unusable_(other.unusable_) {}
+  Segment& operator=(Segment&& other) noexcept {
+    attachment_ = std::move(other.attachment_);
+    unusable_ = other.unusable_;
+    return *this;
+  }
+
   // The segment behind a descriptor made by Create, usually in another process. Takes the descriptor.
   static absl::StatusOr<Segment> Attach(shm_internal::UniqueFd file);
 
@@ -84,7 +94,7 @@ class Segment {
   template <Concurrent T, class... Args>
   [[nodiscard]] absl::StatusOr<Shared<T>> New(Args&&... args) const {
     static_assert(alignof(T) <= shm_internal::kMaxObjectAlignment, "an object in a segment is aligned to at most 64 bytes");
-    SHOAL_RETURN_IF_ERROR(unusable_);
+    SHOAL_RETURN_IF_ERROR(CheckUsable());
     SHOAL_ASSIGN_OR_RETURN(shm_internal::Creation creation,
                            shm_internal::Creation::Begin(attachment_, Shared<T>::Type(), alignof(T)));
     if constexpr (requires(T* where) {
@@ -105,17 +115,20 @@ class Segment {
   // Errors: AlreadyExists; InvalidArgument; FailedPrecondition: `object` names nothing in this segment, or a section is open.
   template <Concurrent T>
   [[nodiscard]] absl::Status Publish(std::string_view key, const Shared<T>& object) const {
+    SHOAL_RETURN_IF_ERROR(CheckUsable());
     return shm_internal::PublishName(attachment_, key, object.handle_, Shared<T>::Type());
   }
   // Errors: NotFound; FailedPrecondition: what is published there is no T (the message says where the bytes differ), or a section is
   // open; DataLoss.
   template <Concurrent T>
   [[nodiscard]] absl::StatusOr<Shared<T>> Find(std::string_view key) const {
+    SHOAL_RETURN_IF_ERROR(CheckUsable());
     SHOAL_ASSIGN_OR_RETURN(shm_internal::Hold * hold, shm_internal::FindName(attachment_, key, Shared<T>::Type()));
     return Shared<T>(hold);
   }
   // Takes the name away; handles stay good. Errors: NotFound; FailedPrecondition: a section is open.
   [[nodiscard]] absl::Status Unpublish(std::string_view key) const {
+    SHOAL_RETURN_IF_ERROR(CheckUsable());
     return shm_internal::UnpublishName(attachment_, key);
   }
 
@@ -154,7 +167,9 @@ class Segment {
   explicit Segment(std::shared_ptr<shm_internal::Attachment> attachment) : attachment_(std::move(attachment)) {}
   explicit Segment(absl::Status unusable) : unusable_(std::move(unusable)) {}
 
-  std::shared_ptr<shm_internal::Attachment> attachment_;  // null: unusable
+  absl::Status CheckUsable() const;
+
+  std::shared_ptr<shm_internal::Attachment> attachment_;  // null: unusable, or moved away
   absl::Status unusable_;
 };
 

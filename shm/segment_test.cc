@@ -5,15 +5,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
+#include <barrier>
 #include <cstring>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
+#include "shoal/shm/box.h"
 #include "shoal/shm/memory_file.h"
+#include "shoal/shm/mutex.h"
 #include "shoal/shm/unique_fd.h"
+#include "shoal/shm/vector.h"
 #include "shoal/sync/status.h"
 
 namespace shoal {
@@ -91,6 +98,55 @@ TEST(SegmentTest, OffsetsOutsideTheSegmentAndMisalignedOnesGiveNothing) {
 TEST(SegmentTest, ALimitThatMakesNoSenseIsInvalidArgument) {
   EXPECT_EQ(Segment::Create({.limit_bytes = 0}).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Segment::Create({.limit_bytes = ~size_t{0}}).status().code(), absl::StatusCode::kInvalidArgument);
+  // What lies behind that, a journal has no offset for.
+  EXPECT_EQ(Segment::Create({.limit_bytes = size_t{1} << 40}).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+// Those between a small request and a page, which the slabs of a heap have blocks for, too.
+TEST(SegmentTest, WhatIsAllocatedBelongsToOneCaller) {
+  const Segment segment = Segment::Create({.limit_bytes = size_t{64} << 20}).value();
+  constexpr size_t kBytes = 4480;
+  std::vector<size_t> offsets[2];
+  std::barrier start(2);
+  const auto allocate = [&](std::vector<size_t>& mine) {
+    start.arrive_and_wait();
+    for (int i = 0; i < 1500; ++i) mine.push_back(segment.Allocate(kBytes, 128).value());
+  };
+  std::thread other([&] { allocate(offsets[1]); });
+  allocate(offsets[0]);
+  other.join();
+  std::vector<size_t> all = offsets[0];
+  all.insert(all.end(), offsets[1].begin(), offsets[1].end());
+  std::sort(all.begin(), all.end());
+  for (size_t i = 1; i < all.size(); ++i) ASSERT_GE(all[i], all[i - 1] + kBytes);
+  for (const size_t alignment : {64, 1024, 4096}) EXPECT_EQ(segment.Allocate(5000, alignment).value() % alignment, 0u);
+}
+
+// What others have left empty is found when nothing else is left.
+TEST(SegmentTest, EmptySlabsMakeRoom) {
+  using Line = std::array<int64_t, 16>;
+  const Segment segment = Segment::Create({.limit_bytes = size_t{3} << 20}).value();
+  const auto list = segment.New<Mutex<Vector<Box<Line>>>>().value();
+  std::thread([&] {
+    EXPECT_TRUE(list->With([](Vector<Box<Line>>& boxes) -> absl::Status {
+                      for (int i = 0; i < 8'000; ++i) SHOAL_RETURN_IF_ERROR(boxes.PushBack(Line{}));
+                      return absl::OkStatus();
+                    })
+                    .ok());
+  }).join();
+  EXPECT_TRUE(list->With([](Vector<Box<Line>>& boxes) { return boxes.Clear(); }).ok());
+  EXPECT_TRUE(segment.Allocate(size_t{2200} << 10, 64).ok());
+}
+
+TEST(SegmentTest, OneThatWasMovedAwaySaysSo) {
+  Segment segment = Segment::Create({.limit_bytes = size_t{1} << 20}).value();
+  const auto number = segment.New<Mutex<int>>().value();
+  const Segment moved = std::move(segment);
+  EXPECT_TRUE(absl::IsFailedPrecondition(segment.Allocate(1, 1).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(segment.New<Mutex<int>>().status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(segment.Publish("it", number)));
+  EXPECT_TRUE(absl::IsFailedPrecondition(segment.Find<Mutex<int>>("it").status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition(segment.Unpublish("it")));
 }
 
 TEST(SegmentTest, AFileThatIsNoSegmentIsDataLoss) {
