@@ -102,7 +102,11 @@ absl::Status PermitPool::Take(const Holder& holder, uint32_t count, Deadline dea
     uint32_t seen = 0;
     bool pass_on = false;
     sync_internal::Thread& self = sync_internal::ThisThread();
-    SHOAL_RETURN_IF_ERROR(shm_internal::AcquireInner(self, lock_, deadline));
+    if (absl::Status entered = shm_internal::AcquireInner(self, lock_, deadline); !entered.ok()) {
+      // It may have been woken for a permit that it cannot look for: another must.
+      if (slept) sync_internal::Wake(word, 1);
+      return entered;
+    }
     const absl::StatusOr<bool> taken = TakeLocked(holder, count, when, seen, pass_on);
     const bool intact = sync_internal::Release(self, lock_);
     if (!taken.ok()) return taken.status();

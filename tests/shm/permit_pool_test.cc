@@ -15,6 +15,9 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "shoal/sync/deadline.h"
+#include "shoal/sync/robust_list.h"
+#include "shoal/sync/robust_lock.h"
 #include "shoal/sync/status.h"
 #include "shoal/tests/shm/object_world.h"
 #include "shoal/tests/worlds/worlds.h"
@@ -68,6 +71,28 @@ TEST_P(PermitPoolWorlds, NeverMoreThanThereAre) {
   EXPECT_LE(room->most, 3);
   EXPECT_EQ(room->inside, 0);
   EXPECT_EQ(room->pool.available(), 3u);
+}
+
+// A sleeper is woken for a permit, and cannot look for it in time, because somebody is held up inside a call: the next one is woken.
+TEST(PermitPoolTest, WhoGivesUpPassesTheWakeOn) {
+  const auto room = RoomOf(World::kThreads, 1);
+  auto mine = room->pool.Acquire();
+  ASSERT_TRUE(mine.ok()) << mine.status();
+  Party hasty(World::kThreads, [&] {
+    EXPECT_TRUE(absl::IsDeadlineExceeded(room->pool.Acquire(1, absl::Milliseconds(300)).status()));
+  });
+  hasty.AwaitAsleep();
+  Party patient(World::kThreads, [&] { EXPECT_TRUE(room->pool.Acquire().ok()); });
+  patient.AwaitAsleep();
+  // The pool begins with the lock of its calls.
+  auto& lock = reinterpret_cast<sync_internal::RobustWord&>(room->pool);
+  sync_internal::Thread& self = sync_internal::ThisThread();
+  bool owner_died = false;
+  ASSERT_TRUE(sync_internal::Acquire(self, lock, sync_internal::Deadline::Infinite(), &owner_died).ok());
+  EXPECT_TRUE(mine->Release().ok());
+  hasty.Join();
+  sync_internal::Release(self, lock);
+  patient.Join();
 }
 
 TEST_P(PermitPoolWorlds, ASleeperIsWokenByWhoGivesBack) {
