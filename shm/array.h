@@ -152,8 +152,8 @@ class Array final {
   }
   static absl::Status ConstructInSegment(Array* where, shm_internal::Section& section, std::span<const T> values) {
     SHOAL_RETURN_IF_ERROR(ConstructInSegment(where, section, values.size()));
-    SHOAL_ASSIGN_OR_RETURN(std::byte* const elements, where->core_.elements().Locate(section.attachment(), sizeof(T)));
-    if (!values.empty()) std::memcpy(elements, values.data(), values.size_bytes());
+    SHOAL_ASSIGN_OR_RETURN(const Extent extent, where->core_.elements().Locate(section.attachment(), sizeof(T)));
+    if (!values.empty()) std::memcpy(extent.elements, values.data(), values.size_bytes());
     return absl::OkStatus();
   }
   Array(const Array&) = delete;
@@ -186,18 +186,18 @@ class Array final {
   // One element. A Set that its process dies in leaves it as before or after if it has at most 8 bytes and is aligned to
   // them; otherwise marked.
   [[nodiscard]] absl::StatusOr<T> Get(size_t index) {
-    SHOAL_RETURN_IF_ERROR(CheckIndex(index));
     SHOAL_ASSIGN_OR_RETURN(const Way way, Enter());
+    SHOAL_RETURN_IF_ERROR(CheckIndex(index, way.extent.length));
     alignas(T) std::byte copy[sizeof(T)];
-    SHOAL_RETURN_IF_ERROR(core_.Access(way.holder, shm_internal::BorrowKind::kShared, {index, index + 1},
-                                       [&] { std::memcpy(copy, way.elements + index * sizeof(T), sizeof(T)); }));
+    SHOAL_RETURN_IF_ERROR(core_.Access(way.holder, shm_internal::BorrowKind::kShared, {index, index + 1}, way.extent.length,
+                                       [&] { std::memcpy(copy, way.extent.elements + index * sizeof(T), sizeof(T)); }));
     return *reinterpret_cast<const T*>(copy);
   }
   absl::Status Set(size_t index, const T& value) {
-    SHOAL_RETURN_IF_ERROR(CheckIndex(index));
     SHOAL_ASSIGN_OR_RETURN(const Way way, Enter());
-    return core_.Access(way.holder, shm_internal::BorrowKind::kMutable, {index, index + 1},
-                        [&] { Store(way.elements + index * sizeof(T), value); });
+    SHOAL_RETURN_IF_ERROR(CheckIndex(index, way.extent.length));
+    return core_.Access(way.holder, shm_internal::BorrowKind::kMutable, {index, index + 1}, way.extent.length,
+                        [&] { Store(way.extent.elements + index * sizeof(T), value); });
   }
 
   // Copies the elements from `begin` on out, or in: as many as the span has.
@@ -215,9 +215,10 @@ class Array final {
  private:
   static constexpr size_t kAlignment = std::max<size_t>(64, alignof(T));
 
+  using Extent = shm_internal::ArrayElements::Extent;
   struct Way {
     shm_internal::Holder holder;
-    std::byte* elements;
+    Extent extent;  // looked up once in a call: it is shared
   };
 
   Array() = default;
@@ -233,24 +234,24 @@ class Array final {
   // Does not wrap around.
   static size_t EndOf(size_t begin, size_t count) { return begin + count < begin ? SIZE_MAX : begin + count; }
 
-  absl::Status CheckIndex(size_t index) const {
-    if (__builtin_expect(index < size(), 1)) return absl::OkStatus();
-    return shm_internal::NoSuchElement(index, size());
+  static absl::Status CheckIndex(size_t index, size_t length) {
+    if (__builtin_expect(index < length, 1)) return absl::OkStatus();
+    return shm_internal::NoSuchElement(index, length);
   }
 
   absl::StatusOr<Way> Enter() {
     SHOAL_ASSIGN_OR_RETURN(const shm_internal::Holder holder, shm_internal::EnterAsHolder(this, sizeof(*this)));
-    SHOAL_ASSIGN_OR_RETURN(std::byte* const elements, core_.elements().Locate(holder.segment(), sizeof(T)));
-    return Way{.holder = holder, .elements = elements};
+    SHOAL_ASSIGN_OR_RETURN(const Extent extent, core_.elements().Locate(holder.segment(), sizeof(T)));
+    return Way{.holder = holder, .extent = extent};
   }
 
   template <class Element>
   absl::StatusOr<Borrowed<Element>> Lend(size_t begin, size_t end, absl::Duration timeout, bool quiet) {
     SHOAL_ASSIGN_OR_RETURN(const Way way, Enter());
-    SHOAL_ASSIGN_OR_RETURN(
-        const shm_internal::ArrayCore::Borrow place,
-        core_.Lend(way.holder, Borrowed<Element>::kKind, {begin, end}, sync_internal::Deadline::After(timeout), quiet));
-    const std::span<Element> elements(reinterpret_cast<T*>(way.elements) + begin, end - begin);
+    SHOAL_ASSIGN_OR_RETURN(const shm_internal::ArrayCore::Borrow place,
+                           core_.Lend(way.holder, Borrowed<Element>::kKind, {begin, end}, way.extent.length,
+                                      sync_internal::Deadline::After(timeout), quiet));
+    const std::span<Element> elements(reinterpret_cast<T*>(way.extent.elements) + begin, end - begin);
     return Borrowed<Element>(way.holder, core_, elements, place);
   }
 

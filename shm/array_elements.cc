@@ -33,13 +33,13 @@ absl::Status ArrayElements::Dispose(Section& section) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::byte*> ArrayElements::Locate(const Attachment& segment, size_t element_bytes) const {
-  const uint64_t length = length_;
-  if (length == 0) return nullptr;
+absl::StatusOr<ArrayElements::Extent> ArrayElements::Locate(const Attachment& segment, size_t element_bytes) const {
+  const uint64_t length = this->length();
+  if (length == 0) return Extent{};
   const uint64_t offset = segment.OffsetOf(this) + static_cast<uint64_t>(elements_);
   SHOAL_ASSIGN_OR_RETURN(const Block block, segment.heap().BlockAt(offset));
   const std::span<std::byte> bytes = segment.heap().BytesOf(block);
-  if (length <= bytes.size() / element_bytes) return bytes.data();
+  if (length <= bytes.size() / element_bytes) return Extent{.elements = bytes.data(), .length = length};
   return MakeStatus(absl::StatusCode::kDataLoss,
                     absl::StrCat("an array has ", length, " elements, but memory for ", bytes.size(), " bytes"));
 }

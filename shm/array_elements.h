@@ -21,9 +21,17 @@ class ArrayElements final {
   // Gives it back, and has no elements any more, when the section commits. DataLoss; ResourceExhausted: nothing was changed.
   absl::Status Dispose(Section& section);
 
-  uint64_t length() const { return length_; }
-  // The first element; null where there is none. DataLoss: they do not lie in an allocation of the segment.
-  absl::StatusOr<std::byte*> Locate(const Attachment& segment, size_t element_bytes) const;
+  // What lies there as long as nobody destroys the array.
+  struct Extent {
+    std::byte* elements = nullptr;  // null: there is none
+    uint64_t length = 0;
+  };
+
+  uint64_t length() const {
+    return __atomic_load_n(&length_, __ATOMIC_RELAXED);
+  }  // relaxed: never changes; read once, as it is shared
+  // DataLoss: they do not lie in an allocation of the segment.
+  absl::StatusOr<Extent> Locate(const Attachment& segment, size_t element_bytes) const;
 
  private:
   uint64_t length_ = 0;

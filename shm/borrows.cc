@@ -78,15 +78,15 @@ absl::Status NoSuchElement(uint64_t index, uint64_t length) {
 
 // ---- lending -------------------------------------------------------------------------------------------------------------------
 
-absl::Status ArrayCore::CheckRange(Range range) const {
-  if (range.begin <= range.end && range.end <= length()) return absl::OkStatus();
+absl::Status ArrayCore::CheckRange(Range range, uint64_t length) {
+  if (range.begin <= range.end && range.end <= length) return absl::OkStatus();
   return MakeStatus(absl::StatusCode::kOutOfRange,
-                    absl::StrCat("elements ", InWords(range), " of an array that has ", length(), " of them"));
+                    absl::StrCat("elements ", InWords(range), " of an array that has ", length, " of them"));
 }
 
-absl::StatusOr<ArrayCore::Borrow> ArrayCore::Lend(const Holder& holder, BorrowKind kind, Range range, Deadline deadline,
-                                                  bool quiet) {
-  SHOAL_RETURN_IF_ERROR(CheckRange(range));
+absl::StatusOr<ArrayCore::Borrow> ArrayCore::Lend(const Holder& holder, BorrowKind kind, Range range, uint64_t length,
+                                                  Deadline deadline, bool quiet) {
+  SHOAL_RETURN_IF_ERROR(CheckRange(range, length));
   if (range.empty()) return Borrow{};
   for (;;) {
     const bool last_look = deadline.passed();
@@ -125,8 +125,9 @@ absl::StatusOr<ArrayCore::Answer> ArrayCore::LendLocked(const Holder& holder, Bo
   return answer;
 }
 
-absl::Status ArrayCore::Access(const Holder& holder, BorrowKind kind, Range range, absl::FunctionRef<void()> access) {
-  SHOAL_RETURN_IF_ERROR(CheckRange(range));
+absl::Status ArrayCore::Access(const Holder& holder, BorrowKind kind, Range range, uint64_t length,
+                               absl::FunctionRef<void()> access) {
+  SHOAL_RETURN_IF_ERROR(CheckRange(range, length));
   sync_internal::Thread& self = sync_internal::ThisThread();
   SHOAL_RETURN_IF_ERROR(AcquireInner(self, lock_, Deadline::Passed()));
   const absl::Status status = [&]() -> absl::Status {

@@ -50,14 +50,14 @@ class ArrayCore final {
   ArrayElements& elements() { return elements_; }
   uint64_t length() const { return elements_.length(); }
 
-  // Lends `range`, waiting until `deadline` for who has it. `quiet`: the message of a refusal need not say who.
+  // Lends `range` of `length` elements, waiting until `deadline` for who has it. `quiet`: the message of a refusal need not say who.
   // FailedPrecondition: it is borrowed, and the caller would not wait; DeadlineExceeded; OutOfRange; ResourceExhausted: too many
   // borrows at one time; and as AcquireInner.
-  absl::StatusOr<Borrow> Lend(const Holder& holder, BorrowKind kind, Range range, sync_internal::Deadline deadline,
-                              bool quiet);
+  absl::StatusOr<Borrow> Lend(const Holder& holder, BorrowKind kind, Range range, uint64_t length,
+                              sync_internal::Deadline deadline, bool quiet);
   // Runs `access` while nobody can borrow `range`; if that is lent it is refused at once. With `kind` kMutable a death in it leaves a
   // mark. Errors: as Lend that does not wait.
-  absl::Status Access(const Holder& holder, BorrowKind kind, Range range, absl::FunctionRef<void()> access);
+  absl::Status Access(const Holder& holder, BorrowKind kind, Range range, uint64_t length, absl::FunctionRef<void()> access);
   // DataLoss: somebody has written over the table.
   absl::Status GiveBack(uint32_t place, ParticipantId id, BorrowKind kind);
 
@@ -79,7 +79,7 @@ class ArrayCore final {
     Conflict conflict = {};
   };
 
-  absl::Status CheckRange(Range range) const;
+  static absl::Status CheckRange(Range range, uint64_t length);
   absl::StatusOr<Answer> LendLocked(const Holder& holder, BorrowKind kind, Range range, bool announce, uint32_t& seen);
   bool IsFree(const Holder& holder, BorrowKind kind, Range range, Conflict& conflict);
   absl::StatusOr<uint32_t> FreePlace(const Holder& holder);

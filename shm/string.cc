@@ -55,11 +55,12 @@ absl::Status String::Append(std::string_view text) {
   return absl::OkStatus();
 }
 
-absl::Status String::GrowTo(const Change& change, size_t size) {
+absl::Status String::GrowTo(Change& change, size_t size) {
   VectorRoom room;
   SHOAL_RETURN_IF_ERROR(VectorCore::MakeRoom(kShape, change, size, room));
   if (change.size != 0) std::memcpy(room.elements, change.elements, change.size);
   core_.MoveTo(room, change.size);
+  change.elements = room.elements;
   return absl::OkStatus();
 }
 
@@ -72,7 +73,7 @@ absl::Status String::Resize(size_t size, char fill) {
     } else {
       SHOAL_RETURN_IF_ERROR(core_.SaveFrom(kShape, change, change.size));
     }
-    std::memset(core_.elements.get() + change.size, fill, size - change.size);
+    std::memset(change.elements + change.size, fill, size - change.size);
   }
   core_.size = size;
   return absl::OkStatus();

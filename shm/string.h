@@ -91,7 +91,7 @@ class String final {
   static absl::Status Dispose(shm_internal::Disposal& disposal, String& string);
 
   // Makes room for `size` bytes.
-  absl::Status GrowTo(const Change& change, size_t size);
+  absl::Status GrowTo(Change& change, size_t size);
 
   shm_internal::VectorCore core_;
 };

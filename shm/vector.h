@@ -176,7 +176,7 @@ class Vector final {
   template <class R>
   static absl::Status ConstructEach(Section& section, T* where, R&& range);
   absl::Status Truncate(Change& change, size_t size);
-  absl::Status GrowTo(const Change& change, size_t needed);
+  absl::Status GrowTo(Change& change, size_t needed);
 
   shm_internal::VectorCore core_;
 };
@@ -410,11 +410,12 @@ absl::Status Vector<T>::Clear() {
 }
 
 template <class T>
-absl::Status Vector<T>::GrowTo(const Change& change, size_t needed) {
+absl::Status Vector<T>::GrowTo(Change& change, size_t needed) {
   Room room;
   SHOAL_RETURN_IF_ERROR(shm_internal::VectorCore::MakeRoom(kShape, change, needed, room));
   shm_internal::Relocate(*change.section, At(change.elements, 0), At(room.elements, 0), change.size);
   core_.MoveTo(room, change.size);
+  change.elements = room.elements;
   return absl::OkStatus();
 }
 
@@ -428,7 +429,7 @@ absl::Status Vector<T>::Resize(size_t size) {
   } else {
     SHOAL_RETURN_IF_ERROR(GrowTo(change, size));
   }
-  T* const all = At(core_.elements.get(), 0);
+  T* const all = At(change.elements, 0);
   for (size_t i = change.size; i < size; ++i) {
     shm_internal::Construct(*change.section, all + i).IgnoreError();  // cannot fail without arguments
   }

@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <numeric>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -390,6 +392,31 @@ TEST(ArrayTest, ABorrowKeepsItsSegmentMapped) {
 }
 
 // Every bit of what lies beside the elements, one after the other: a Status or an answer, never an access outside.
+// The length is shared: what it was when it was checked it need not be a moment later.
+TEST(ArrayTest, ALengthThatChangesAllTheTime) {
+  const Segment segment = Segment::Create({.limit_bytes = size_t{1} << 20}).value();
+  const auto array = segment.New<Array<uint64_t>>(size_t{1000}).value();
+  auto* const length = reinterpret_cast<uint64_t*>(array.get());
+  std::atomic<bool> over{false};
+  std::thread scribbler([&] {
+    while (!over) {
+      for (const uint64_t wrong : {uint64_t{0}, uint64_t{1} << 40}) {
+        __atomic_store_n(length, wrong, __ATOMIC_RELAXED);
+        __atomic_store_n(length, 1000, __ATOMIC_RELAXED);
+      }
+    }
+  });
+  for (int i = 0; i < 300'000; ++i) {
+    if (const auto got = array->Get(5); got.ok()) {
+      EXPECT_EQ(*got, 0u);
+    }
+    EXPECT_FALSE(array->TryBorrow(size_t{1} << 30, (size_t{1} << 30) + 10).has_value());
+  }
+  over = true;
+  scribbler.join();
+  __atomic_store_n(length, 1000, __ATOMIC_RELAXED);
+}
+
 TEST(ArrayTest, FlippedBitsAreAStatus) {
   auto array = ArrayOf<int64_t>(World::kThreads, kLength);
   std::byte whole[sizeof(Numbers)];
