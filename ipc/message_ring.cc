@@ -292,6 +292,8 @@ absl::Status RingPort::Publish(HeldCell& held, Deadline deadline) {
   return status;
 }
 
+// As in FinishAsOwed and GiveBack, no comparison: only the owner changes the word of a cell that it has, and is never taken for dead while a
+// thread of it runs. In bytes that somebody has written over, a comparison would only leave the cell to nobody.
 void RingPort::Free(uint32_t cell) const {
   WordOf(cell).exchange(0, std::memory_order_seq_cst);  // message_ring.cell (release); seq_cst: see EDGE audience.brought
   ring_->claimers_.Wake();
@@ -373,7 +375,7 @@ RingPort::Look RingPort::TakeReturned(HeldCell& held, bool take) const {
     for (uint32_t cell = 0; cell < count_; ++cell) {
       const uint64_t word = WordOf(cell).load(std::memory_order_acquire);  // message_ring.cell (acquire)
       if (CellWord::State(word) != CellState::kReturned) continue;
-      if (oldest != 0 && CellWord::Position(word) >= CellWord::Position(oldest)) continue;
+      if (oldest != 0 && !CellWord::IsOlder(word, oldest)) continue;
       oldest = word;
       oldest_cell = cell;
     }

@@ -57,6 +57,10 @@ struct CellWord {
   static constexpr CellState State(uint64_t word) { return static_cast<CellState>(word >> (kPositionBits + kOwnerBits)); }
   static constexpr uint32_t Owner(uint64_t word) { return static_cast<uint32_t>(word >> kPositionBits) & kOwnerMask; }
   static constexpr uint64_t Position(uint64_t word) { return word & kPositionMask; }
+  // Whether `left` was put before `right`. Positions wrap; what is in cells at the same time lies closer together than half of that.
+  static constexpr bool IsOlder(uint64_t left, uint64_t right) {
+    return ((left - right) & kPositionMask) >> (kPositionBits - 1) != 0;
+  }
 };
 
 // What stands in the order at a position: the lap, and the cell.

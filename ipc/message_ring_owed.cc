@@ -60,7 +60,7 @@ absl::Status RingPort::DoneWithOldest(bool of_anybody) {
     for (uint32_t cell = 0; cell < count_; ++cell) {
       const uint64_t word = WordOf(cell).load(std::memory_order_relaxed);  // relaxed: the CAS decides
       if (CellWord::State(word) != CellState::kOwed) continue;
-      if (oldest != 0 && CellWord::Position(word) >= CellWord::Position(oldest)) continue;
+      if (oldest != 0 && !CellWord::IsOlder(word, oldest)) continue;
       oldest = word;
       oldest_cell = cell;
     }

@@ -5,7 +5,9 @@
 #include <sched.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <optional>
@@ -336,6 +338,49 @@ TEST_P(QueueWorlds, WhatIsGivenBackComesAgainBeforeWhatIsNewer) {
 }
 
 // ---- waiting ---------------------------------------------------------------------------------------------------------------------
+
+// Makes `queue`, of which nothing has been put, one of which so much has been put and taken.
+template <class T>
+void BeginAt(const Queue<T>& queue, const Segment& segment, uint64_t position, uint64_t order) {
+  auto* const ring = reinterpret_cast<std::byte*>(queue.shared().get());
+  const uint64_t block = *reinterpret_cast<const uint64_t*>(ring);
+  auto* const entries = segment.At<uint64_t>(block);
+  for (uint64_t i = 0; i < order; ++i) entries[i] = (position / order - 1) << 20;
+  std::memcpy(ring + 64, &position, sizeof(position));
+  std::memcpy(ring + 192, &position, sizeof(position));
+}
+
+TEST(QueueTest, WhatIsGivenBackWhereThePositionsOfCellsWrapIsStillInOrder) {
+  constexpr uint64_t kOrder = 16;  // places for a capacity of 8
+  auto segment = Segment::Create().value();
+  auto queue = Queue<int>::Create({.segment = &segment, .capacity = 8, .acknowledge = true}).value();
+  BeginAt(queue, segment, (uint64_t{1} << 41) - kOrder, kOrder);
+  for (int i = 0; i < 12; ++i) {
+    ASSERT_TRUE(queue.Put(i).ok());
+    ASSERT_EQ(queue.Get().value(), i);
+    ASSERT_TRUE(queue.Done().ok());
+  }
+  for (int i = 0; i < 8; ++i) ASSERT_TRUE(queue.Put(i, absl::ZeroDuration()).ok());
+  EXPECT_TRUE(queue.full());
+  EXPECT_EQ(queue.size(), 8u);
+  {
+    std::vector<Received<int>> all;
+    for (int i = 0; i < 8; ++i) {
+      all.push_back(queue.Receive(absl::ZeroDuration()).value());
+      ASSERT_EQ(*all.back(), i);
+    }
+  }
+  EXPECT_EQ(queue.size(), 8u);
+  for (int i = 0; i < 8; ++i) {
+    ASSERT_EQ(queue.Get(absl::ZeroDuration()).value(), i);
+    ASSERT_TRUE(queue.Done().ok());
+  }
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(queue.Put(i, absl::ZeroDuration()).ok());
+    ASSERT_EQ(queue.Get(absl::ZeroDuration()).value(), i);
+    ASSERT_TRUE(queue.Done().ok());
+  }
+}
 
 TEST_P(QueueWorlds, WaitSaysWhichIsReadyAndTakesNothing) {
   auto world = WorldOf<int>(GetParam(), {.capacity = 4});
