@@ -2,8 +2,8 @@
 
 #include "shoal/ipc/message_ring.h"
 #include "shoal/ipc/payload.h"
+#include "shoal/shm/membership.h"
 #include "shoal/shm/participants.h"
-#include "shoal/shm/thread_slot.h"
 
 namespace shoal::ipc_internal {
 
@@ -16,14 +16,11 @@ bool RingPort::OwnerIsDead(uint64_t word) const {
   const int slot = shm_internal::SlotOf(owner);
   if (slot < 0 || slot >= shm_internal::kMaxParticipants) return true;
   const ParticipantSlot& participant = attachment_->participants()[static_cast<size_t>(slot)];
-  // relaxed, both: never change while the slot has this owner
+  // relaxed: never changes while the slot has this owner
   const ParticipantId id = shm_internal::ParticipantIdOf(slot, participant.life_number.load(std::memory_order_relaxed));
-  const uint64_t process = participant.process.load(std::memory_order_relaxed);
   if ((id & CellWord::kOwnerMask) != owner) return true;  // one of its successors has the slot
-  if (!shm_internal::IsDead(*attachment_, id)) return false;
   // What it had open may name what lies in its cells.
-  shm_internal::FinishSectionsOf(*attachment_, process);
-  return true;
+  return shm_internal::IsDeadAndUndone(*attachment_, id);
 }
 
 bool RingPort::IsPublished(uint32_t cell, uint64_t word) const {

@@ -47,7 +47,8 @@
 //   sending an end: before the section commits     the end owned by a dead one
 //     after it, before the message is sent         who waits at the other end follows it and finds that it was not sent: lost
 //     after that                                   the message; if who should receive it dies or closes, the same finds that
-//   taking an end over                              the end as it was before, in another's care or in its message, or died
+//   taking an end over                              the end as it was before, in another's care or in its message, or died; whoever
+//                                                  finds it owned by a dead one first undoes what that had open
 //
 //  A process that dies takes its end with it, so no turn of a dead thread is ever in the way: `busy` lies in the process.
 
@@ -356,16 +357,33 @@ absl::Status PipeEnd::CheckSend(uint64_t peer) const {
   if (OwnEnd().load(std::memory_order_seq_cst) != own_word_) {  // pipe.closing (seq_cst)
     return MakeStatus(absl::StatusCode::kFailedPrecondition, "this end is closed");
   }
+  SHOAL_RETURN_IF_ERROR(CheckPeer(peer));
+  if (EndWord::State(peer) != EndState::kClosed) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kFailedPrecondition, "the other end is closed: nobody would receive it");
+}
+
+// Whether somebody has the other end, or has closed it. What a dead process had open may have changed that once more: then it is looked
+// at again.
+absl::Status PipeEnd::CheckPeer(uint64_t& peer) const {
+  for (;;) {
+    absl::Status status = CheckPeerAsItWas(peer);
+    const uint64_t now = PeerEnd().load(std::memory_order_seq_cst);  // pipe.closing (seq_cst), and pipe.end (acquire)
+    if (now == peer) return status;
+    peer = now;
+  }
+}
+
+absl::Status PipeEnd::CheckPeerAsItWas(uint64_t peer) const {
   switch (EndWord::State(peer)) {
     case EndState::kOwned:
     case EndState::kHandedOver:
-      if (!shm_internal::IsDead(*attachment_, EndWord::Who(peer))) return absl::OkStatus();
+      if (!shm_internal::IsDeadAndUndone(*attachment_, EndWord::Who(peer))) return absl::OkStatus();
       return MakeStatus(absl::StatusCode::kUnavailable,
                         absl::StrCat("the other end died with ", Describe(*attachment_, EndWord::Who(peer))));
     case EndState::kTravelling:
       return CheckTravelling(*core_, 1 - side_, peer, 0);
     case EndState::kClosed:
-      return MakeStatus(absl::StatusCode::kFailedPrecondition, "the other end is closed: nobody would receive it");
+      return absl::OkStatus();
     case EndState::kNobody:
       break;
   }
@@ -383,7 +401,18 @@ absl::Status PipeEnd::CheckTravelling(const PipeCore& core, int side, uint64_t w
   if (object == nullptr || !attachment_->Contains(object + 1, sizeof(PipeCore))) return absl::OkStatus();  // about to be closed
   const PipeCore& way = *reinterpret_cast<const PipeCore*>(object + 1);
   const int receiver = StoredEnd::Side(carrier);
-  const uint64_t end = way.ends.end[receiver].load(std::memory_order_acquire);  // pipe.end (acquire)
+  uint64_t end = way.ends.end[receiver].load(std::memory_order_acquire);  // pipe.end (acquire)
+  bool died = false;
+  const auto is_owned = [&] {
+    return EndWord::State(end) == EndState::kOwned || EndWord::State(end) == EndState::kHandedOver;
+  };
+  while (is_owned() && shm_internal::IsDeadAndUndone(*attachment_, EndWord::Who(end))) {
+    // What the dead one had open may have put it back to where it came from.
+    const uint64_t before =
+        std::exchange(end, way.ends.end[receiver].load(std::memory_order_acquire));  // pipe.end (acquire)
+    died = end == before;
+    if (died) break;
+  }
   const auto lost = [&](ParticipantId who) {
     // If it has arrived meanwhile, nothing is lost.
     if (core.ends.end[side].load(std::memory_order_acquire) != word) return absl::OkStatus();  // pipe.end (acquire)
@@ -395,7 +424,7 @@ absl::Status PipeEnd::CheckTravelling(const PipeCore& core, int side, uint64_t w
       return lost(EndWord::Who(end));
     case EndState::kOwned:
     case EndState::kHandedOver:
-      if (shm_internal::IsDead(*attachment_, EndWord::Who(end))) return lost(EndWord::Who(end));
+      if (died) return lost(EndWord::Who(end));
       break;
     case EndState::kTravelling:
       SHOAL_RETURN_IF_ERROR(CheckTravelling(way, receiver, end, depth + 1));
@@ -403,7 +432,7 @@ absl::Status PipeEnd::CheckTravelling(const PipeCore& core, int side, uint64_t w
     case EndState::kNobody:
       return absl::OkStatus();
   }
-  if (!shm_internal::IsDead(*attachment_, EndWord::Who(word))) return absl::OkStatus();
+  if (!shm_internal::IsDeadAndUndone(*attachment_, EndWord::Who(word))) return absl::OkStatus();
   // Has it been sent?
   const shm_internal::CellTable table = way.cells[1 - receiver];  // read once
   const absl::StatusOr<std::span<std::byte>> cells = LocateCells(*attachment_, table);
@@ -418,10 +447,9 @@ absl::Status PipeEnd::CheckReceive(uint64_t peer) const {
   if (OwnEnd().load(std::memory_order_seq_cst) != own_word_) {  // pipe.closing (seq_cst)
     return MakeStatus(absl::StatusCode::kCancelled, "this end is closed");
   }
-  if (EndWord::State(peer) == EndState::kClosed) {
-    return MakeStatus(absl::StatusCode::kCancelled, "the other end is closed, and everything it sent has been received");
-  }
-  return CheckSend(peer);
+  SHOAL_RETURN_IF_ERROR(CheckPeer(peer));
+  if (EndWord::State(peer) != EndState::kClosed) return absl::OkStatus();
+  return MakeStatus(absl::StatusCode::kCancelled, "the other end is closed, and everything it sent has been received");
 }
 
 // ---- waiting ------------------------------------------------------------------------------------------------------------------------

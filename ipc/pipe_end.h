@@ -135,7 +135,7 @@ class PipeEnd final {
     const uint64_t position = lane.Position();
     PipeCell& next = lane.CellAt(position);
     const uint32_t word = next.word.load(std::memory_order_acquire);  // pipe.publish (acquire)
-    if (__builtin_expect(word != PipeCell::Full(position >> lane.lap_shift) || OwnEndIsClosed(), 0)) {
+    if (__builtin_expect(word != PipeCell::Full(position >> lane.lap_shift) || OwnEndIsClosed() || lane.ended, 0)) {
       SHOAL_RETURN_IF_ERROR(AwaitMessage(timeout));
     }
     cell = &next;
@@ -226,6 +226,8 @@ class PipeEnd final {
   absl::Status LookForMessage(sync_internal::Deadline deadline, bool claimed);
   absl::Status CheckSend(uint64_t peer) const;
   absl::Status CheckReceive(uint64_t peer) const;
+  absl::Status CheckPeer(uint64_t& peer) const;
+  absl::Status CheckPeerAsItWas(uint64_t peer) const;
   absl::Status CheckTravelling(const PipeCore& core, int side, uint64_t word, int depth) const;
   absl::Status CannotSend() const;
   absl::Status CannotReceive() const;

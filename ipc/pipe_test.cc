@@ -185,6 +185,18 @@ TEST_F(PipeTest, AClosedPipeIsDrainedAndThenCancelled) {
   EXPECT_EQ(first.fd().status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
+// A thread of a dying process may still be at work: what it sends after the end has been told comes too late.
+TEST_F(PipeTest, AfterTheEndThereIsNothing) {
+  auto [first, second] = Pipe<int>(Small(2)).value();
+  auto ticket = first.HandOver().value();
+  const auto* const core = segment_.At<ipc_internal::PipeCore>(shm_internal::StoredEnd::Offset(ticket.number()) + 64);
+  first = Connection<int>::Take(segment_, ticket.number()).value();
+  first.Close();
+  EXPECT_EQ(second.Recv().status().code(), absl::StatusCode::kCancelled);
+  segment_.At<std::atomic<uint32_t>>(core->cells[0].block)->store(ipc_internal::PipeCell::Full(0));
+  EXPECT_EQ(second.Recv().status().code(), absl::StatusCode::kCancelled);
+}
+
 TEST_F(PipeTest, DestroyingAnEndClosesIt) {
   auto [first, second] = Pipe<int>(Small()).value();
   {

@@ -55,6 +55,19 @@ absl::StatusOr<ParticipantId> Participate(Attachment& attachment) {
   return id;
 }
 
+bool IsDeadAndUndone(const Attachment& attachment, ParticipantId id) {
+  const int slot = SlotOf(id);
+  if (slot < 0 || slot >= kMaxParticipants) return true;
+  const ParticipantSlot& participant = attachment.participants()[static_cast<size_t>(slot)];
+  // relaxed: never changes while the slot has this owner, which is looked at next
+  const uint64_t process = participant.process.load(std::memory_order_relaxed);
+  // relaxed: as above. If one of its successors has the slot, it has been reaped, and that began with its sections.
+  const bool reaped = ParticipantIdOf(slot, participant.life_number.load(std::memory_order_relaxed)) != id;
+  if (!IsDead(attachment, id)) return false;
+  if (!reaped) FinishSectionsOf(attachment, process);
+  return true;
+}
+
 int ReapDead(const std::shared_ptr<Attachment>& attachment) {
   const int reaped = Reap(*attachment, &TakeBack);
   DestroyDoomed(attachment);

@@ -30,6 +30,10 @@ struct Membership final : Attachment::Companion {
 // REQUIRES: this process participates.
 inline Membership& MembershipOf(const Attachment& attachment) { return static_cast<Membership&>(*attachment.companion()); }
 
+// Whether `id` is dead (IsDead), and what it had open undone or finished: what it was just giving or taking is where it belongs.
+// Blocking: while another recoverer of the same section is at work.
+bool IsDeadAndUndone(const Attachment& attachment, ParticipantId id);
+
 // Takes back what dead participants held, and destroys what nobody holds any more; how many participants there were. On demand, as
 // the keepers do it.
 int ReapDead(const std::shared_ptr<Attachment>& attachment);

@@ -22,9 +22,16 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "shoal/ipc/pipe.h"
+#include "shoal/ipc/pipe_core.h"
+#include "shoal/ipc/pipe_end.h"
 #include "shoal/ipc/queue.h"
+#include "shoal/shm/attachment.h"
+#include "shoal/shm/pipe_ends.h"
+#include "shoal/shm/section.h"
 #include "shoal/shm/segment.h"
+#include "shoal/shm/type_table.h"
 #include "shoal/tests/ipc/pipe_world.h"
+#include "shoal/tests/kill/member_without_keeper.h"
 #include "shoal/tests/worlds/worlds.h"
 
 namespace shoal {
@@ -397,6 +404,45 @@ TEST_F(ConnectionDeaths, ARandomDeathLosesNothingThatWasSent) {
     EXPECT_LE(got, until + 4 + 1);
   }
   world_.segment().Reap();
+}
+
+// Somebody dies while he takes an end out of a message, and nobody has looked after him yet: the end is in its message, and no more his.
+TEST(ConnectionInQueueTest, AnEndThatADeadOneWasTakingIsNotDead) {
+  auto segment = Segment::Create().value();
+  const auto attachment = shm_internal::Attachment::Of(&segment.deaths());
+  tests::JoinWithoutKeeper(*attachment);
+  {
+    auto queue = Queue<Connection<int>>::Create({.segment = &segment}).value();
+    auto [near, far] = Pipe<int>({.segment = &segment}).value();
+    const uint64_t name = [&, &end = near] {
+      const auto ticket = end.HandOver().value();
+      end = Connection<int>::Take(segment, ticket.number()).value();
+      return ticket.number();
+    }();
+    ASSERT_TRUE(queue.Put(std::move(near)).ok());
+    const pid_t taker = fork();
+    if (taker == 0) {
+      tests::JoinWithoutKeeper(*attachment);
+      const auto& type = shm_internal::DescriptionOf<ipc_internal::PipeObject<int, int>>();
+      auto section = shm_internal::SideSection::Open(attachment);
+      if (section.ok() &&
+          ipc_internal::PipeEnd::TakeOver(attachment, name, shm_internal::EndState::kTravelling, type, &**section).ok()) {
+        kill(getpid(), SIGKILL);
+      }
+      _exit(1);
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(taker, &status, 0), taker);
+    ASSERT_TRUE(WIFSIGNALED(status));
+    EXPECT_TRUE(absl::IsDeadlineExceeded(far.Recv(kAtOnce).status()));
+    EXPECT_TRUE(far.Send(1).ok());
+    auto end = queue.Get(kAtOnce);
+    ASSERT_TRUE(end.ok()) << end.status();
+    EXPECT_EQ(end->Recv().value(), 1);
+    EXPECT_TRUE(end->Send(2).ok());
+    EXPECT_EQ(far.Recv().value(), 2);
+  }
+  tests::LeaveWithoutKeeper(*attachment);
 }
 
 // A vector says that it can be copied, whatever is in it. Ends move, and one that could not be sent is its sender's still.
