@@ -23,8 +23,10 @@ namespace shoal::ipc_internal {
 
 // The way that a message takes, for handles that must be found on it: see ipc/pipe_end.cc.
 struct Carrier {
-  uint64_t end;       // the end of a pipe that will receive it, a StoredEnd
-  uint64_t position;  // of the message there
+  uint64_t way;  // the end of a pipe that will receive it, a StoredEnd; or a queue, the offset of its header with bit 0 set
+  uint64_t position;  // of the message there; or its cell
+
+  static constexpr Carrier InQueue(uint64_t offset, uint64_t cell) { return {.way = offset | 1, .position = cell}; }
 };
 
 // What a section takes out of a message, and must be told how that ended. Declare it before the section: it speaks when that is over.
@@ -100,7 +102,7 @@ class HandleWriter final {
   const absl::Status& status() const { return status_; }
 
  private:
-  const Carrier* const carrier_;              // null: not a pipe
+  const Carrier* const carrier_;              // null: somewhere else
   shm_internal::Section* section_ = nullptr;  // null: it counts
   std::span<uint64_t> words_;
   uint64_t count_ = 0;

@@ -61,6 +61,7 @@
 #include "shoal/ipc/message_ring_wait.h"
 #include "shoal/shm/heap.h"
 #include "shoal/shm/membership.h"
+#include "shoal/shm/object.h"
 #include "shoal/sync/status.h"
 
 namespace shoal::ipc_internal {
@@ -116,27 +117,33 @@ absl::Status MessageRing::Construct(MessageRing* where, shm_internal::Section& s
 
 absl::StatusOr<std::unique_ptr<RingPort>> RingPort::Open(const shm_internal::Hold& hold, uint32_t room_at) {
   std::unique_ptr<RingPort> port(new RingPort);
-  port->attachment_ = hold.attachment;
-  port->ring_ = reinterpret_cast<MessageRing*>(hold.object);
-  // Copies, which are checked, and used from here on.
-  const CellTable table = port->ring_->table_;
-  const RingShape shape = port->ring_->shape_;
-  SHOAL_ASSIGN_OR_RETURN(const std::span<std::byte> cells, LocateCells(*port->attachment_, table));
-  const bool sound = shape.capacity >= 1 && shape.capacity <= kMaxRingCapacity && shape.room_at == room_at &&
-                     (shape.flags & ~RingFlags::kAll) == 0 && !cells.empty() && table.count == CellsFor(shape) &&
-                     table.stride == StrideFor(shape) && table.first == OrderBytesFor(shape.capacity) &&
-                     reinterpret_cast<uintptr_t>(cells.data()) % kCellAlignment == 0;
-  if (!sound) return Scribbled();
-  port->shape_ = shape;
-  port->cells_ = cells.data();
-  port->order_ = reinterpret_cast<std::atomic<uint64_t>*>(cells.data() - table.first);
-  port->count_ = table.count;
-  port->stride_ = table.stride;
-  port->log2_order_ = Log2OrderFor(shape.capacity);
-  port->order_mask_ = (uint64_t{1} << port->log2_order_) - 1;
+  SHOAL_RETURN_IF_ERROR(port->Locate(hold.attachment, reinterpret_cast<MessageRing*>(hold.object)));
+  if (port->shape_.room_at != room_at) return Scribbled();
   SHOAL_ASSIGN_OR_RETURN(port->self_, shm_internal::Participate(*port->attachment_));
   port->life_ = &port->attachment_->participants()[static_cast<size_t>(shm_internal::SlotOf(port->self_))].life.word;
   return port;
+}
+
+absl::Status RingPort::Locate(const SegmentRef& segment, MessageRing* ring) {
+  attachment_ = segment;
+  ring_ = ring;
+  // Copies, which are checked, and used from here on.
+  const CellTable table = ring->table_;
+  const RingShape shape = ring->shape_;
+  SHOAL_ASSIGN_OR_RETURN(const std::span<std::byte> cells, LocateCells(*segment, table));
+  const bool sound = shape.capacity >= 1 && shape.capacity <= kMaxRingCapacity && (shape.flags & ~RingFlags::kAll) == 0 &&
+                     !cells.empty() && table.count == CellsFor(shape) && table.stride == StrideFor(shape) &&
+                     table.first == OrderBytesFor(shape.capacity) &&
+                     reinterpret_cast<uintptr_t>(cells.data()) % kCellAlignment == 0;
+  if (!sound) return Scribbled();
+  shape_ = shape;
+  cells_ = cells.data();
+  order_ = reinterpret_cast<std::atomic<uint64_t>*>(cells.data() - table.first);
+  count_ = table.count;
+  stride_ = table.stride;
+  log2_order_ = Log2OrderFor(shape.capacity);
+  order_mask_ = (uint64_t{1} << log2_order_) - 1;
+  return absl::OkStatus();
 }
 
 RingPort::~RingPort() {
@@ -298,6 +305,10 @@ void RingPort::Free(uint32_t cell) const {
   WordOf(cell).exchange(0, std::memory_order_seq_cst);  // message_ring.cell (release); seq_cst: see EDGE audience.brought
   ring_->claimers_.Wake();
   if (__builtin_expect(keeps(), 0)) TellThatLessIsOwed();
+}
+
+Carrier RingPort::CarrierOf(const HeldCell& held) const {
+  return Carrier::InQueue(attachment_->OffsetOf(ring_) - sizeof(shm_internal::ObjectHeader), held.cell);
 }
 
 void RingPort::Abandon(HeldCell& held) {

@@ -16,6 +16,7 @@
 #include "shoal/ipc/audience.h"
 #include "shoal/ipc/fd_relay.h"
 #include "shoal/ipc/long_look.h"
+#include "shoal/ipc/message_handles.h"
 #include "shoal/ipc/payload.h"
 #include "shoal/ipc/wait_hook.h"
 #include "shoal/shm/attachment.h"
@@ -138,6 +139,10 @@ class RingPort final : public shm_internal::HoldCompanion {
   static absl::StatusOr<std::unique_ptr<RingPort>> Open(const shm_internal::Hold& hold, uint32_t room_at);
   ~RingPort() override;
 
+  // Whether a message that `sender` had in this cell of the queue at `object` was not put, and never will be.
+  // REQUIRES: `sender` is dead, and has nothing open.
+  static bool WasNeverPut(const SegmentRef& segment, uint64_t object, uint64_t cell, shm_internal::ParticipantId sender);
+
   // Every call of a user begins with it. Unavailable: this process is being killed; ResourceExhausted: too many threads.
   absl::Status Enter() const {
     const sync_internal::Thread& self = sync_internal::ThisThread();
@@ -157,6 +162,8 @@ class RingPort final : public shm_internal::HoldCompanion {
   absl::Status Publish(HeldCell& held, sync_internal::Deadline deadline);
   // The same, and wakes nobody: the caller does, after the last of many.
   absl::Status PublishQuietly(HeldCell& held, sync_internal::Deadline deadline);
+  // For ends in the message that is written there.
+  Carrier CarrierOf(const HeldCell& held) const;
   // Gives a claimed cell, or a taken one, back to nobody; what is in it is given up.
   void Abandon(HeldCell& held);
 
@@ -215,6 +222,7 @@ class RingPort final : public shm_internal::HoldCompanion {
 
   RingPort() = default;
 
+  absl::Status Locate(const SegmentRef& segment, MessageRing* ring);
   static absl::Status BeingKilled();
   std::atomic<uint64_t>& WordOf(uint32_t cell) const { return At(cell).cell->word; }
   uint64_t LapOf(uint64_t position) const { return position >> log2_order_; }

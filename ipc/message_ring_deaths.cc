@@ -3,6 +3,7 @@
 #include "shoal/ipc/message_ring.h"
 #include "shoal/ipc/payload.h"
 #include "shoal/shm/membership.h"
+#include "shoal/shm/object.h"
 #include "shoal/shm/participants.h"
 
 namespace shoal::ipc_internal {
@@ -28,6 +29,20 @@ bool RingPort::IsPublished(uint32_t cell, uint64_t word) const {
   const uint64_t entry = order_[position & order_mask_].load(std::memory_order_acquire);  // message_ring.put (acquire)
   const uint64_t put = OrderEntry::Lap(entry) << log2_order_ | (position & order_mask_);
   return OrderEntry::CellOf(entry) == cell && (put & CellWord::kPositionMask) == position;
+}
+
+bool RingPort::WasNeverPut(const SegmentRef& segment, uint64_t object, uint64_t cell, ParticipantId sender) {
+  shm_internal::ObjectHeader* const header = shm_internal::ObjectAtOrNull(*segment, object);
+  if (header == nullptr || !segment->Contains(header + 1, sizeof(MessageRing))) return false;  // it goes, and what is in it
+  RingPort port;
+  if (!port.Locate(segment, reinterpret_cast<MessageRing*>(shm_internal::ObjectOf(*header))).ok() || cell >= port.count_)
+    return false;
+  const auto number = static_cast<uint32_t>(cell);
+  const uint64_t word = port.WordOf(number).load(std::memory_order_acquire);  // message_ring.cell (acquire)
+  if (CellWord::Owner(word) != (sender & CellWord::kOwnerMask)) return false;
+  const CellState state = CellWord::State(word);
+  if (state == CellState::kOffered) return !port.IsPublished(number, word);
+  return state == CellState::kClaimed || state == CellState::kClearing;
 }
 
 void RingPort::CountLost(uint64_t word) const {

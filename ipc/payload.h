@@ -44,7 +44,7 @@ namespace shoal::ipc_internal {
 struct MessageCell {
   shm_internal::Cell* cell;
   std::span<std::byte> room;
-  const Carrier* carrier = nullptr;  // of a message that is being sent through a pipe
+  const Carrier* carrier = nullptr;  // of a message that is being sent and may have ends in it
 };
 
 using SegmentRef = std::shared_ptr<shm_internal::Attachment>;

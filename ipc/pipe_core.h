@@ -66,8 +66,8 @@ struct PipeCore {
   uint32_t inline_bytes[2];
   uint32_t spins;  // 1: who waits may look again and again for a moment, before going to sleep
   uint32_t reserved;
-  std::atomic<uint64_t> carrier[2];   // of each end, while it is travelling: the end (StoredEnd) that will receive it; 0: not known
-  std::atomic<uint64_t> position[2];  // of its message there
+  std::atomic<uint64_t> carrier[2];   // of each end, while it is travelling: a Carrier's way; 0: not known
+  std::atomic<uint64_t> position[2];  // and position
   uint64_t more_reserved[7];
   PipeDirection direction[2];
 

@@ -59,6 +59,7 @@
 #include <new>
 
 #include "absl/strings/str_cat.h"
+#include "shoal/ipc/message_ring.h"
 #include "shoal/ipc/payload.h"
 #include "shoal/shm/dispose.h"
 #include "shoal/shm/holds.h"
@@ -233,7 +234,7 @@ absl::Status PipeEnd::HandOver(EndState to, shm_internal::Section* section, cons
   if (status.ok() && section != nullptr) status = section->Save(&OwnEnd(), sizeof(uint64_t));
   if (status.ok()) {
     // relaxed, both: ordered by the end's word; what they were when it was not travelling, nobody asks
-    core_->carrier[side_].store(carrier == nullptr ? 0 : carrier->end, std::memory_order_relaxed);
+    core_->carrier[side_].store(carrier == nullptr ? 0 : carrier->way, std::memory_order_relaxed);
     core_->position[side_].store(carrier == nullptr ? 0 : carrier->position, std::memory_order_relaxed);
     uint64_t seen = own_word_;
     // pipe.end (release); on failure relaxed: it is closed
@@ -309,7 +310,7 @@ void PipeEnd::DropWhatWasNotReceived() {
 
 Carrier PipeEnd::CarrierOfNext() const {
   const uint64_t offset = StoredEnd::Offset(name());
-  return {.end = StoredEnd::Of(offset, 1 - side_), .position = out_.Position()};
+  return {.way = StoredEnd::Of(offset, 1 - side_), .position = out_.Position()};
 }
 
 void PipeEnd::TellIfNobodyReceives() {
@@ -390,13 +391,25 @@ absl::Status PipeEnd::CheckPeerAsItWas(uint64_t peer) const {
   return MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over a pipe: an end of it is in no state there is");
 }
 
-// An end in a message may be lost with it: if the process died that was sending it, and had not sent it yet; or if the end that will
-// receive it is closed or has died. Whoever waits at its other end finds out by following it.
+// An end in a message may be lost with it: if the process died that was sending it, and had not sent it yet; or if the end of a pipe that
+// will receive it is closed or has died. Whoever waits at its other end finds out by following it.
 absl::Status PipeEnd::CheckTravelling(const PipeCore& core, int side, uint64_t word, int depth) const {
   constexpr int kDeepest = 16;
   const uint64_t carrier = core.carrier[side].load(std::memory_order_relaxed);    // relaxed: ordered by the end's word
   const uint64_t position = core.position[side].load(std::memory_order_relaxed);  // relaxed: as above
   if (carrier == 0 || depth > kDeepest) return absl::OkStatus();
+  const auto lost = [&](ParticipantId who) {
+    // If it has arrived meanwhile, nothing is lost.
+    if (core.ends.end[side].load(std::memory_order_acquire) != word) return absl::OkStatus();  // pipe.end (acquire)
+    return MakeStatus(absl::StatusCode::kUnavailable,
+                      absl::StrCat("the other end was lost on its way to somebody, with ", Describe(*attachment_, who)));
+  };
+  if (!StoredEnd::Is(carrier)) {
+    const ParticipantId sender = EndWord::Who(word);
+    const bool never_put = shm_internal::IsDeadAndUndone(*attachment_, sender) &&
+                           RingPort::WasNeverPut(attachment_, StoredEnd::Offset(carrier), position, sender);
+    return never_put ? lost(sender) : absl::OkStatus();
+  }
   const shm_internal::ObjectHeader* const object = ObjectAtOrNull(*attachment_, StoredEnd::Offset(carrier));
   if (object == nullptr || !attachment_->Contains(object + 1, sizeof(PipeCore))) return absl::OkStatus();  // about to be closed
   const PipeCore& way = *reinterpret_cast<const PipeCore*>(object + 1);
@@ -413,12 +426,6 @@ absl::Status PipeEnd::CheckTravelling(const PipeCore& core, int side, uint64_t w
     died = end == before;
     if (died) break;
   }
-  const auto lost = [&](ParticipantId who) {
-    // If it has arrived meanwhile, nothing is lost.
-    if (core.ends.end[side].load(std::memory_order_acquire) != word) return absl::OkStatus();  // pipe.end (acquire)
-    return MakeStatus(absl::StatusCode::kUnavailable,
-                      absl::StrCat("the other end was lost on its way to somebody, with ", Describe(*attachment_, who)));
-  };
   switch (EndWord::State(end)) {
     case EndState::kClosed:
       return lost(EndWord::Who(end));

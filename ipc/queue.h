@@ -48,8 +48,7 @@ namespace shoal {
 //                  been noticed (by a keeper, or Segment::Reap), before what is newer, the oldest first; Received::redelivered() says so. A
 //                  process that is stopped hides nothing that others have put; up to 32 may be stopped in a call or hold messages in place without taking room (with `acknowledge`, each takes a place).
 //                  Stopped is not dead, though: messages with memory or handles of their own take short locks of the segment, and
-//                  looking after the dead takes one, too; whoever is stopped in these few instructions holds up those who need them. An
-//                  end of a pipe that was being put when its sender died is noticed by whoever next uses the queue.
+//                  looking after the dead takes one, too; whoever is stopped in these few instructions holds up those who need them.
 // Blocking:        Put sleeps while the queue is full, Get while it is empty; they look for some microseconds first. They are woken by
 //                  who takes or puts, by Close, or when a process dies. Not fair.
 // Order:           each process's messages are taken in the order in which its Put calls returned; all calls are linearizable, but that

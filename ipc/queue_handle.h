@@ -177,7 +177,9 @@ class QueueHandle {
     SHOAL_ASSIGN_OR_RETURN(RingPort * port, Enter());
     SHOAL_ASSIGN_OR_RETURN(HeldCell held, port->Claim(deadline));
     const AbandonIfUnwound guard(*port, held);
-    const MessageCell at = port->At(held.cell);
+    const Carrier carrier = port->CarrierOf(held);
+    MessageCell at = port->At(held.cell);
+    at.carrier = &carrier;
     absl::Status status = PutMessage(port->segment(), at, value, port->most_bytes());
     if (status.ok()) {
       status = port->Publish(held, deadline);

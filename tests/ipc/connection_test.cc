@@ -406,6 +406,49 @@ TEST_F(ConnectionDeaths, ARandomDeathLosesNothingThatWasSent) {
   world_.segment().Reap();
 }
 
+// Nobody uses the queue: whoever waits at the other end finds out alone.
+TEST_F(ConnectionDeaths, AnEndWhoseSenderDiesBeforeItIsInTheQueueIsUnavailable) {
+  auto queue = Queue<Connection<int>>::Create({.segment = &world_.segment(), .capacity = 1}).value();
+  ASSERT_TRUE(queue.PublishAs("ends").ok());
+  ASSERT_TRUE(queue.Put(Connection<int>()).ok());
+  for (const bool asleep : {false, true}) {
+    auto [near, far] = world_.Make<int>();
+    Party sender = world_.Start<int, int>(1, std::move(near), [this](Connection<int>& end) {
+      auto full = Queue<Connection<int>>::Find(world_.segment(), "ends").value();
+      full.Put(std::move(end)).IgnoreError();
+    });
+    sender.AwaitAsleep();
+    EXPECT_TRUE(absl::IsDeadlineExceeded(far.Recv(kAtOnce).status()));
+    if (!asleep) {
+      sender.Kill();
+      EXPECT_TRUE(absl::IsUnavailable(far.Recv().status()));
+      EXPECT_TRUE(absl::IsUnavailable(far.Send(1)));
+      continue;
+    }
+    Party receiver = world_.Start<int, int>(
+        1, std::move(far), [](Connection<int>& end) { EXPECT_TRUE(absl::IsUnavailable(end.Recv().status())); });
+    receiver.AwaitAsleep();
+    sender.Kill();
+    receiver.Join();
+  }
+}
+
+TEST_F(ConnectionDeaths, AnEndThatIsInTheQueueOutlivesItsSender) {
+  auto queue = Queue<Connection<int>>::Create({.segment = &world_.segment(), .capacity = 1}).value();
+  ASSERT_TRUE(queue.PublishAs("ends").ok());
+  auto [near, far] = world_.Make<int>();
+  Party sender = world_.Start<int, int>(1, std::move(near), [this](Connection<int>& end) {
+    auto empty = Queue<Connection<int>>::Find(world_.segment(), "ends").value();
+    EXPECT_TRUE(empty.Put(std::move(end)).ok());
+  });
+  sender.Join();
+  world_.segment().Reap();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(far.Recv(kAtOnce).status()));
+  ASSERT_TRUE(far.Send(1).ok());
+  EXPECT_EQ(queue.Get().value().Recv().value(), 1);
+  EXPECT_TRUE(absl::IsCancelled(far.Recv().status()));
+}
+
 // Somebody dies while he takes an end out of a message, and nobody has looked after him yet: the end is in its message, and no more his.
 TEST(ConnectionInQueueTest, AnEndThatADeadOneWasTakingIsNotDead) {
   auto segment = Segment::Create().value();

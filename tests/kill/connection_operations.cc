@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "shoal/ipc/connection.h"
 #include "shoal/ipc/pipe.h"
+#include "shoal/ipc/queue.h"
 #include "shoal/ipc/wait.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/dispose.h"
@@ -46,6 +47,7 @@ struct Pair {
 using Pairs = Connection<Pair>;
 using Texts = Connection<std::string>;
 using Carrier = Connection<Pairs>;
+using EndsQueue = Queue<Pairs>;
 
 constexpr size_t kLongText = 3000;  // in a block
 
@@ -57,6 +59,7 @@ struct Room {
   std::atomic<uint64_t> sent;  // that the victim knows of
   std::atomic<uint64_t> received;
   std::atomic<bool> torn;
+  bool through_queue;
   Event go;  // the watch's cue
 };
 
@@ -124,6 +127,8 @@ void SetUp(Room& room, Contents contents) {
   Made<Pair>(1);
   Made<std::string>(1);
   Made<Pairs>(1);
+  auto queue = EndsQueue::Create({.segment = segment, .capacity = 1});
+  SHOAL_CHECK(queue.ok() && queue->PublishAs("ends").ok(), "a queue can be made");
   room.blocks_at_first = Blocks(*attachment);
   auto pairs = Made<Pair>(1);
   auto texts = Made<std::string>(1);
@@ -170,6 +175,15 @@ void HaveCarrier(Room& room) {
 void HaveCarrierAndPairs(Room& room) {
   HaveCarrier(room);
   pairs_end = Taken<Pairs>(room.pairs[0]);
+}
+EndsQueue& ends_queue = *new EndsQueue;
+void HaveQueueAndPairs(Room& room) {
+  HavePairs(room);
+  room.through_queue = true;
+  auto found = EndsQueue::Find(*segment, "ends");
+  SHOAL_CHECK(found.ok(), "a queue can be found");
+  ends_queue = *std::move(found);
+  [[maybe_unused]] const size_t size = ends_queue.size();
 }
 void JustComeIn(Room&) { ComeIn(); }
 
@@ -218,6 +232,7 @@ void ReceiveEnd(Room&) {
   pairs_end = *std::move(got);
 }
 void TakeEnd(Room& room) { pairs_end = Taken<Pairs>(room.pairs[0]); }
+void PutEnd(Room&) { SHOAL_CHECK(ends_queue.Put(std::move(pairs_end)).ok(), "an end can be put"); }
 void CloseCarrier(Room&) { carrier_end.Close(); }
 void ClaimToBeSomebodyElse(Room& room) {
   auto& ends = *segment->At<shm_internal::PipeEnds>(StoredEnd::Offset(room.pairs[0]) + 64);
@@ -311,6 +326,11 @@ Verdict Judge(void* shared) {
   const std::shared_ptr<Attachment> attachment = TheAttachment();
   const auto operations_own = static_cast<shm_internal::ParticipantId>(attachment->membership().load());
   segment->Reap();
+  if (room.through_queue) {
+    auto queue = EndsQueue::Find(*segment, "ends");
+    if (!queue.ok()) return Verdict::kHalfDone;
+    queue->Get(absl::ZeroDuration()).status().IgnoreError();
+  }
   // As if the operation's process had let go of what it has handed over.
   if (!shm_internal::ClearHolderEverywhere(*attachment, shm_internal::SlotOf(operations_own)).ok()) return Verdict::kHalfDone;
   shm_internal::DestroyDoomed(attachment);
@@ -330,6 +350,12 @@ Operation Registered(std::string name, void (*prepare)(Room&), void (*body)(Room
   operation.may_sleep = [](const void*, int) { return false; };
   operation.check = Judge;
   return operation;
+}
+
+// By its size, so that nobody is looked after.
+bool IsInTheQueue() {
+  const auto queue = EndsQueue::Find(*segment, "ends");
+  return queue.ok() && queue->size() == 1;
 }
 
 Operation Beside(Operation operation, std::vector<Operation::Body> sleepers) {
@@ -393,6 +419,14 @@ std::vector<Operation> ConnectionOperations() {
       const auto& ends = *segment->At<shm_internal::PipeEnds>(StoredEnd::Offset(name) + 64);
       return asleep <= 1 || EndWord::State(ends.end[StoredEnd::Side(name)]) == EndState::kHandedOver;
     };
+    operations.push_back(operation);
+  }
+  {
+    // Nobody uses the queue. Who waits at the other end may sleep as long as the end is there to be taken.
+    Operation operation =
+        Beside(Registered("connection, an end is put into a queue, its peer asleep", HaveQueueAndPairs, PutEnd),
+               {On(ReceivePairs)});
+    operation.may_sleep = [](const void*, int asleep) { return asleep <= 1 || IsInTheQueue(); };
     operations.push_back(operation);
   }
   return operations;
