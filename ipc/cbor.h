@@ -15,6 +15,26 @@ namespace shoal::ipc_internal {
 class HandleWriter;
 class HandleReader;
 
+// How many items may lie in each other. A type that contains itself sets no bound of its own, and each level takes some stack.
+inline constexpr int kMaxCborDepth = 256;
+
+// One level of items deeper, as long as this lives. False: too deep; neither written nor read.
+template <class Stream>
+class CborLevel final {
+ public:
+  explicit CborLevel(Stream& stream) : stream_(stream) { ++stream_.depth_; }
+  CborLevel(const CborLevel&) = delete;
+  CborLevel& operator=(const CborLevel&) = delete;
+  ~CborLevel() { --stream_.depth_; }
+  explicit operator bool() const {
+    if (__builtin_expect(stream_.depth_ > kMaxCborDepth, 0)) stream_.too_deep_ = true;
+    return stream_.depth_ <= kMaxCborDepth;
+  }
+
+ private:
+  Stream& stream_;
+};
+
 // Writes tokens to the end of a string; or into a room of fixed size; or nowhere, to learn how many bytes there would be.
 // Allocation: grows the string; otherwise none.
 class CborWriter {
@@ -53,6 +73,8 @@ class CborWriter {
   size_t size() const { return size_; }
   // There was not room for all: the value has changed since it was counted.
   bool overflown() const { return overflown_; }
+  // Some was left out.
+  bool too_deep() const { return too_deep_; }
   HandleWriter* handles() const { return handles_; }
 
  private:
@@ -61,6 +83,9 @@ class CborWriter {
   size_t size_ = 0;
   bool counts_only_ = false;
   bool overflown_ = false;
+  friend class CborLevel<CborWriter>;
+  int depth_ = 0;
+  bool too_deep_ = false;
   HandleWriter* handles_ = nullptr;
 };
 
@@ -101,7 +126,10 @@ class CborReader {
   HandleReader* handles() const { return handles_; }
 
  private:
+  friend class CborLevel<CborReader>;
   std::string_view rest_;
+  int depth_ = 0;
+  bool too_deep_ = false;
   HandleReader* handles_;
 };
 

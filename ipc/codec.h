@@ -24,7 +24,7 @@
 //   tuple, pair, struct  array of the fields
 //
 // Decoding believes nothing: every length is compared with the bytes that are there, numbers with the range of their type,
-// bool and kinds with what is allowed. A message that is too long is refused like one that is too short.
+// bool and kinds with what is allowed, and no more than kMaxCborDepth items may lie in each other. A message that is too long is refused like one that is too short.
 //
 // Thread safety: pure functions. Errors: Decode… return false where the bytes are not such a value; the target then holds
 // something valid but unspecified. Allocation: the target's own; at most a small multiple of the bytes present.
@@ -214,6 +214,8 @@ void EncodeItem(CborWriter& out, const T& value) {
     }
   } else if constexpr (std::same_as<T, std::string>) {
     out.Bytes(value);
+  } else if (const CborLevel level(out); !level) {
+    return;
   } else if constexpr (kIsVector<T>) {
     if constexpr (details::kBulk<typename T::value_type>) {
       out.Bytes({reinterpret_cast<const char*>(value.data()), value.size() * sizeof(typename T::value_type)});
@@ -256,6 +258,8 @@ bool DecodeItem(CborReader& in, T& value) {
     if (!in.Next(token) || token.kind != CborKind::kBytes) return false;
     value.assign(token.bytes);
     return true;
+  } else if (const CborLevel level(in); !level) {
+    return false;
   } else if constexpr (kIsVector<T>) {
     return details::DecodeVector(in, value);
   } else if constexpr (kIsMap<T>) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "shoal/ipc/cbor.h"
 #include "shoal/ipc/wire_type.h"
 
 namespace shoal::ipc_internal {
@@ -157,6 +158,39 @@ TEST(WireTypeTest, CodesNameKindsSizesAndOffsets) {
   EXPECT_EQ((Code<std::array<Point, 2>>()), "#2:<16@0:f8,8:f8>");
   EXPECT_EQ((SignatureCode<bool, uint64_t, std::string>()), "(u8,s)->b");
   EXPECT_EQ((SignatureCode<void>()), "()->v");
+}
+
+// A type that contains itself.
+struct Tree {
+  std::vector<Tree> branches;
+};
+
+// Item in item in item, as a stranger may send it: refused, wherever the stack would have ended.
+TEST(CodecTest, NestingHasAnEnd) {
+  std::string hostile;
+  for (int i = 0; i < 4'000'000; ++i) hostile += '\x81';  // an array of one, which is a struct, or a vector
+  Tree tree;
+  EXPECT_FALSE(DecodeMessage(hostile, tree));
+
+  const auto depth_of = [](const Tree& top) {
+    int depth = 1;
+    for (const Tree* at = &top; !at->branches.empty(); at = &at->branches[0]) ++depth;
+    return depth;
+  };
+  const auto tree_of = [](int depth) {
+    Tree top;
+    Tree* at = &top;
+    for (int i = 1; i < depth; ++i) at = &at->branches.emplace_back();
+    return top;
+  };
+  constexpr int kDeepest = kMaxCborDepth / 2;  // a struct and a vector each
+  EXPECT_EQ(depth_of(RoundTrip(tree_of(kDeepest))), kDeepest);
+  for (const int depth : {kDeepest, kDeepest + 1}) {
+    std::string bytes;
+    CborWriter writer(bytes);
+    EncodeItem(writer, tree_of(depth));
+    EXPECT_EQ(writer.too_deep(), depth > kDeepest);
+  }
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ absl::StatusOr<std::string> BytesToKeep(const T& value) {
   } else {
     CborWriter writer(bytes);
     EncodeItem(writer, value);
+    if (writer.too_deep()) return NestedTooDeeply();
   }
   return bytes;
 }

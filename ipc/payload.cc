@@ -36,6 +36,11 @@ absl::Status ChangedWhileSent() {
   return MakeStatus(absl::StatusCode::kInvalidArgument, "the value was changed while it was sent");
 }
 
+absl::Status NestedTooDeeply() {
+  return MakeStatus(absl::StatusCode::kInvalidArgument,
+                    absl::StrCat("more than ", kMaxCborDepth, " values lie in each other: nobody would receive that"));
+}
+
 absl::StatusOr<BlockWriter> BlockWriter::Begin(const SegmentRef& segment, uint64_t content_size) {
   constexpr size_t kAlignment = 64;
   SHOAL_ASSIGN_OR_RETURN(SideSection section, SideSection::Open(segment));

@@ -53,6 +53,7 @@ using SegmentRef = std::shared_ptr<shm_internal::Attachment>;
 absl::Status MessageTooLarge(uint64_t bytes, uint64_t most);
 absl::Status DamagedMessage();
 absl::Status ChangedWhileSent();
+absl::Status NestedTooDeeply();
 
 // A block for a message of `content_size` (CellContent::SizeOf), in a section. `fill` writes it: its bytes, its handles. The cell
 // names it when this returns OK.
@@ -107,6 +108,7 @@ absl::Status PutEncoded(const SegmentRef& segment, MessageCell at, const T& valu
   CborWriter counter(&handles);
   EncodeItem(counter, value);
   const uint64_t bytes = counter.size();
+  if (counter.too_deep()) return NestedTooDeeply();
   if (bytes > most || handles.count() > shm_internal::CellContent::kMaxHandles) return MessageTooLarge(bytes, most);
   if (handles.count() == 0 && bytes <= at.room.size()) {
     CborWriter writer(at.room, &handles);
