@@ -13,7 +13,8 @@
 //   the client, before it has taken its end      the listener: it hangs up; the pipe goes
 //   the client, having taken it, saying nothing  the listener: it hangs up; the pipe goes
 //   the client, afterwards                       the listener: its end is accepted, and says that the other died
-//   the listener, before the client took         the client: it hangs up, or an end whose ticket died
+//   the listener, before the client took         the client: it hangs up, or has ended (a child of it may have the socket, too), or an
+//                                                end whose ticket died
 //   the listener, afterwards                     the client: an end whose peer died
 //
 //  A file that a dead listener has left is replaced by the next: nobody accepts there. Two that start at once take turns at that, holding
@@ -89,7 +90,9 @@ void RemoveStale(SocketAddress at) {
   struct stat found;
   if (lstat(at.bytes.sun_path, &found) != 0 || !S_ISSOCK(found.st_mode) || found.st_uid != geteuid()) return;
   const UniqueFd probe = NewSocket();
-  if (probe.valid() && connect(probe.get(), at.get(), at.size) != 0 && errno == ECONNREFUSED) unlink(at.bytes.sun_path);
+  if (!probe.valid()) return;
+  const bool connected = connect(probe.get(), at.get(), at.size) == 0;
+  if (connected ? ListenerHasEnded(probe.get()) : errno == ECONNREFUSED) unlink(at.bytes.sun_path);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stddef.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -34,14 +35,42 @@ absl::Status TimedOut(std::string_view address) {
                     absl::StrCat("whoever listens at \"", std::string(address), "\" did not accept in time"));
 }
 
-// Waits until something can be received. DeadlineExceeded.
+// The process that called listen(2) for the other end. Invalid: it has ended (`*ended`), or cannot be told, being in another namespace.
+UniqueFd OpenListeningProcess(int socket, bool* ended) {
+  *ended = false;
+  struct ucred peer = {};
+  socklen_t size = sizeof(peer);
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 || peer.pid <= 0) return UniqueFd();
+  UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, peer.pid, 0)));
+  *ended = !process.valid() && errno == ESRCH;
+  return process;
+}
+
+bool IsReadable(int fd) {
+  struct pollfd entry = {.fd = fd, .events = POLLIN, .revents = 0};
+  return poll(&entry, 1, 0) > 0;
+}
+
+// Waits until something can be received. A child that was forked by whoever listened may keep the socket open beyond its death.
+// DeadlineExceeded; Unavailable: who listened has ended.
 absl::Status AwaitReadable(int socket, Deadline deadline, std::string_view address) {
+  bool ended;
+  const UniqueFd listener = OpenListeningProcess(socket, &ended);
   for (;;) {
-    struct pollfd entry = {.fd = socket, .events = POLLIN, .revents = 0};
+    if (ended && !IsReadable(socket)) {
+      return MakeStatus(absl::StatusCode::kUnavailable,
+                        absl::StrCat("the process that listened at \"", std::string(address), "\" has ended"));
+    }
+    struct pollfd entries[] = {{.fd = socket, .events = POLLIN, .revents = 0},
+                               {.fd = listener.valid() ? listener.get() : -1, .events = POLLIN, .revents = 0}};
     const struct timespec left = absl::ToTimespec(
         deadline.infinite() ? absl::ZeroDuration() : std::max(deadline.poll_once() ? absl::ZeroDuration() : deadline.Remaining(), absl::ZeroDuration()));
-    const int ready = ppoll(&entry, 1, deadline.infinite() ? nullptr : &left, nullptr);
-    if (ready > 0) return absl::OkStatus();
+    const int ready = ppoll(entries, 2, deadline.infinite() ? nullptr : &left, nullptr);
+    if (ready > 0 && entries[0].revents != 0) return absl::OkStatus();
+    if (ready > 0) {
+      ended = true;
+      continue;
+    }
     if (ready == 0) return TimedOut(address);
     if (errno != EINTR) return ErrnoStatus(errno, "cannot wait for a socket");
   }
@@ -111,6 +140,12 @@ absl::Status CheckSameUser(int socket) {
   if (peer.uid == geteuid()) return absl::OkStatus();
   return MakeStatus(absl::StatusCode::kPermissionDenied,
                     absl::StrCat("at the other end is process ", peer.pid, " of user ", peer.uid, ", not of ours, ", geteuid()));
+}
+
+bool ListenerHasEnded(int socket) {
+  bool ended;
+  const UniqueFd listener = OpenListeningProcess(socket, &ended);
+  return ended || (listener.valid() && IsReadable(listener.get()));
 }
 
 absl::Status SendPacket(int socket, const Packet& packet, int fd) {

@@ -54,6 +54,9 @@ static_assert(sizeof(Packet) == 24, "what two programs say to each other");
 // PermissionDenied: at the other end of this socket is a process of another user.
 absl::Status CheckSameUser(int socket);
 
+// Whether the process that called listen(2) for the other end of a socket has ended.
+bool ListenerHasEnded(int socket);
+
 // Sends one packet, with a descriptor unless that is -1; does not wait. Unavailable: the other has gone.
 absl::Status SendPacket(int socket, const Packet& packet, int fd);
 // Receives one, if it is there. Unavailable: the other has gone; DeadlineExceeded: it is not there; DataLoss: not one of ours.

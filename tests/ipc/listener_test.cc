@@ -3,6 +3,7 @@
 #include "shoal/ipc/listener.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -207,6 +208,35 @@ TEST_P(ListenerTest, AKilledListenersNameIsTakenOver) {
   killed.Kill();
   EXPECT_TRUE(absl::IsNotFound(Client<int>(address_).status()));
   EXPECT_TRUE(Listener<int>::Create(address_, In(segment_)).ok());
+}
+
+// A child that was forked by the listener's process, without exec, has the socket still, and says nothing.
+TEST_P(ListenerTest, AKilledListenerWhoseChildLivesMakesNobodyWait) {
+  int said[2];
+  ASSERT_EQ(pipe(said), 0);
+  Party killed(World::kProcesses, [&] {
+    auto listener = Listener<int>::Create(address_, In(segment_)).value();
+    const pid_t child = fork();
+    if (child != 0 && write(said[1], &child, sizeof(child)) != sizeof(child)) abort();
+    for (;;) pause();
+  });
+  pid_t child = 0;
+  ASSERT_EQ(read(said[0], &child, sizeof(child)), static_cast<ssize_t>(sizeof(child)));
+  const auto is_told = [&] {
+    const absl::Status status = Client<int>(address_).status();
+    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  };
+  Party client(World::kProcesses, is_told);
+  client.AwaitAsleep();
+  killed.Kill();
+  client.Join();
+  is_told();
+  if (!GetParam()) {
+    EXPECT_TRUE(Listener<int>::Create(address_, In(segment_)).ok());
+  }
+  EXPECT_EQ(kill(child, SIGKILL), 0);
+  close(said[0]);
+  close(said[1]);
 }
 
 TEST_P(ListenerTest, CloseEndsAnAcceptUnderWay) {
