@@ -71,7 +71,9 @@ class LifoObject final : public LockedObject<T, StackPolicy<T>> {
 // Process safety:  as Queue. Not inside a section of the same thread: an operation is a section itself.
 // Crash safety:    an operation happens whole or not at all, whenever its process dies; everybody else goes on at once. A process that is
 //                  stopped inside a call holds up the others: Queue does not.
-// Blocking:        Put sleeps while it is full, Get while it is empty; one call is inside at a time.
+// Blocking:        Put sleeps while it is full, Get while it is empty; one call is inside at a time. TryPut, TryGet, size and their likes,
+//                  and calls with a short timeout, wait up to a second for whoever is inside: some microseconds, unless that was stopped.
+//                  Wait does not take it: a Queue, a SimpleQueue or a JoinableQueue can be waited for beside others.
 // Memory ordering: what a process did before it put is visible to whoever takes it.
 // Allocation:      items lie in the segment's heap.
 template <class T>

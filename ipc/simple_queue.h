@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shoal/ipc/queue.h"
+#include "shoal/ipc/wait_hook.h"
 #include "shoal/shm/segment.h"
 #include "shoal/shm/shareable.h"
 #include "shoal/shm/shared.h"
@@ -14,7 +15,7 @@
 
 namespace shoal {
 
-// A Queue with nothing to decide: put, get, empty, close. Both block as long as it takes; a Put that cannot be fails, and puts nothing.
+// A Queue with nothing to decide: put, get, empty, close, and Wait. Both block as long as it takes; a Put that cannot be fails, and puts nothing.
 //
 //   SHOAL_ASSIGN_OR_RETURN(SimpleQueue<std::string> lines, SimpleQueue<std::string>::Create());
 //
@@ -43,6 +44,10 @@ class SimpleQueue final {
   [[nodiscard]] absl::StatusOr<T> Get() { return queue_.Get(); }
   bool empty() const { return queue_.empty(); }
   void Close() { queue_.Close(); }
+
+  // For Wait, and for poll(2) and its kin; see Queue.
+  ipc_internal::WaitHook wait_hook() const { return queue_.wait_hook(); }
+  [[nodiscard]] absl::StatusOr<int> fd() const { return queue_.fd(); }
 
   const Shared<Object>& shared() const { return queue_.shared(); }
   [[nodiscard]] absl::Status Assign(const SimpleQueue& other) { return queue_.Assign(other.queue_); }

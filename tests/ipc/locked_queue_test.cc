@@ -1,5 +1,6 @@
 // LifoQueue, PriorityQueue and SimpleQueue in all worlds, and beside deaths.
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -19,6 +20,7 @@
 #include "shoal/ipc/lifo_queue.h"
 #include "shoal/ipc/priority_queue.h"
 #include "shoal/ipc/simple_queue.h"
+#include "shoal/ipc/wait.h"
 #include "shoal/shm/segment.h"
 #include "shoal/tests/ipc/queue_world.h"
 #include "shoal/tests/worlds/worlds.h"
@@ -325,6 +327,20 @@ TEST(LockedQueueTest, NothingIsLeftOfOneThatNobodyHolds) {
   const size_t before = segment->used_bytes();
   once();
   EXPECT_EQ(segment->used_bytes(), before);
+}
+
+TEST_P(LockedQueueWorlds, ASimpleQueueIsWaitedFor) {
+  auto first = WorldOf<SimpleQueue<int>>(GetParam(), 2);
+  auto second = WorldOf<SimpleQueue<int>>(GetParam(), 2);
+  EXPECT_TRUE(Wait({*first, *second}, absl::ZeroDuration()).value().empty());
+  Party putter = second.Start(1, [](SimpleQueue<int>& queue, int) { EXPECT_TRUE(queue.Put(1).ok()); });
+  EXPECT_EQ(Wait({*first, *second}).value(), std::vector<size_t>{1});
+  putter.Join();
+  struct pollfd entry = {.fd = second->fd().value(), .events = POLLIN, .revents = 0};
+  EXPECT_EQ(poll(&entry, 1, -1), 1);
+  EXPECT_EQ(second->Get().value(), 1);
+  first->Close();
+  EXPECT_EQ(Wait({*first, *second}).value(), std::vector<size_t>{0});
 }
 
 TEST_P(LockedQueueWorlds, ASimpleQueue) {
