@@ -128,14 +128,13 @@ class Connection final {
     ipc_internal::PipeCell* cell = nullptr;
     SHOAL_RETURN_IF_ERROR(end->BeginSend(timeout, cell));
     const ipc_internal::MessageCell at = MessageIn(end->out(), *cell);
-    absl::Status status = ipc_internal::DropMessage(end->attachment(), *at.cell);
-    if (status.ok()) {
-      absl::StatusOr<S*> room = ipc_internal::MakeRoomForValue<S>(end->attachment(), at, end->out().most_bytes);
-      if (room.ok()) return LoanedMessage<S>(*end, *cell, **room);
-      status = room.status();
+    // First, because its atomic operation would wait for all that is written into the cell.
+    LoanedMessage<S> loan(*end, *cell);
+    if (__builtin_expect(cell->content.block != 0, 0)) {
+      SHOAL_RETURN_IF_ERROR(ipc_internal::DropMessage(end->attachment(), *at.cell));
     }
-    end->AbandonSend();
-    return status;
+    SHOAL_ASSIGN_OR_RETURN(loan.value_, ipc_internal::MakeRoomForValue<S>(end->attachment(), at, end->out().most_bytes));
+    return loan;
   }
 
   // The next message where it lies; plain values only. Its place is the sender's again when the result is destroyed.

@@ -55,9 +55,7 @@ class [[nodiscard]] LoanedMessage final {
   template <class S, class R>
   friend class Connection;
   // REQUIRES: the end's turn to send is the caller's.
-  LoanedMessage(ipc_internal::PipeEnd& end, ipc_internal::PipeCell& cell, T& value) : end_(&end), cell_(&cell), value_(&value) {
-    end.Use();
-  }
+  LoanedMessage(ipc_internal::PipeEnd& end, ipc_internal::PipeCell& cell) : end_(&end), cell_(&cell) { end.Use(); }
   void Abandon() {
     if (end_ == nullptr) return;
     if (!end_->Inherited()) {
@@ -70,7 +68,7 @@ class [[nodiscard]] LoanedMessage final {
 
   ipc_internal::PipeEnd* end_;  // null: nothing is lent
   ipc_internal::PipeCell* cell_;
-  T* value_;
+  T* value_ = nullptr;
 };
 
 // A message that is read where it was written. Its place is the sender's again when this is destroyed; messages behind it may be
@@ -104,7 +102,6 @@ class [[nodiscard]] ReceivedMessage final {
   friend class Connection;
   ReceivedMessage(ipc_internal::PipeEnd& end, ipc_internal::PipeCell& cell, uint64_t lap, const T& value)
       : end_(&end), cell_(&cell), lap_(lap), value_(&value) {
-    end.Use();
     end.Lend();
   }
   void GiveBack() {
@@ -112,9 +109,8 @@ class [[nodiscard]] ReceivedMessage final {
     if (!end_->Inherited()) {
       ipc_internal::DropMessage(end_->attachment(), reinterpret_cast<shm_internal::Cell&>(*cell_)).IgnoreError();
       end_->GiveBack(*cell_, lap_);
-      end_->LentIsBack();
     }
-    std::exchange(end_, nullptr)->Leave();
+    std::exchange(end_, nullptr)->LentIsBack();
   }
 
   ipc_internal::PipeEnd* end_;  // null: given back

@@ -136,11 +136,6 @@ PipeEnd::~PipeEnd() {
   handle_.Destroy();
 }
 
-void PipeEnd::Leave() {
-  // pipe.lent (acq_rel): what each user did is over when the last goes
-  if (users_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
-}
-
 absl::Status PipeEnd::OpenLane(Lane& lane, int sender) {
   const shm_internal::CellTable table = core_->cells[sender];  // read once
   if (table.block == 0) return absl::OkStatus();
@@ -228,7 +223,7 @@ absl::Status PipeEnd::HandOver(EndState to, shm_internal::Section* section, cons
     return SomebodyReceives();
   }
   absl::Status status;
-  if (lent_.load(std::memory_order_acquire) != 0) {  // pipe.lent (acquire)
+  if (AnyIsLent()) {
     status = MakeStatus(absl::StatusCode::kFailedPrecondition, "an end of which a message is being read in place stays where it is");
   }
   if (status.ok() && section != nullptr) status = section->Save(&OwnEnd(), sizeof(uint64_t));
@@ -325,7 +320,7 @@ void PipeEnd::WakeWhoSleeps(uint32_t mark) {
     // All who can sleep in this direction sleep at our own position: we, and the other, if it has caught up with us. If it has moved on
     // since we looked, its exchange has woken them. Only where messages are read in place, it may sleep at any of their cells.
     // Our own position may be one behind what has been sent, and one before what has been lent: threads beside us are in such a call.
-    const bool lent = lane == &in_ && lent_.load(std::memory_order_acquire) != 0;  // pipe.lent (acquire)
+    const bool lent = lane == &in_ && AnyIsLent();
     const uint64_t first = lane->Position() - (lane == &in_ ? 1 : 0);
     for (uint64_t i = 0; i <= (lent ? lane->mask : 1); ++i) {
       PipeCell& cell = lane->CellAt(first + i);

@@ -71,7 +71,10 @@ class PipeEnd final {
   PipeEnd(const PipeEnd&) = delete;
   PipeEnd& operator=(const PipeEnd&) = delete;
   void Use() { users_.fetch_add(1, std::memory_order_relaxed); }  // relaxed: whoever says so uses it already
-  void Leave();
+  void Leave(uint64_t user = 1) {
+    // pipe.lent (acq_rel): what each user did is over when the last goes
+    if (users_.fetch_sub(user, std::memory_order_acq_rel) == user) delete this;
+  }
 
   bool Inherited() const { return !sync_internal::InProcessOf(epoch_); }
 
@@ -198,9 +201,9 @@ class PipeEnd final {
   Lane& in() { return in_; }
   const std::shared_ptr<shm_internal::Attachment>& attachment() const { return attachment_; }
 
-  // Cells that are read in place.
-  void Lend() { lent_.fetch_add(1, std::memory_order_relaxed); }  // relaxed: counts
-  void LentIsBack() { lent_.fetch_sub(1, std::memory_order_release); }  // pipe.lent (release)
+  // Cells that are read in place, each by one more user.
+  void Lend() { users_.fetch_add(kLent, std::memory_order_relaxed); }  // relaxed: whoever says so uses it already
+  void LentIsBack() { Leave(kLent); }
 
  private:
   PipeEnd(std::shared_ptr<shm_internal::Attachment> attachment, shm_internal::Handle handle, PipeCore& core, int side);
@@ -220,6 +223,8 @@ class PipeEnd final {
     return PeerEnd().load(std::memory_order_relaxed) == lane.known_peer && !OwnEndIsClosed() &&
            attachment_->header().deaths.load(std::memory_order_relaxed) == lane.known_deaths;
   }
+
+  bool AnyIsLent() const { return users_.load(std::memory_order_acquire) >= kLent; }  // pipe.lent (acquire)
 
   absl::Status AwaitRoom(absl::Duration timeout);
   absl::Status AwaitMessage(absl::Duration timeout);
@@ -249,8 +254,8 @@ class PipeEnd final {
   bool arriving_ = false;  // until then only the thread knows it that receives it
   bool closed_on_arrival_ = false;
   const uint32_t epoch_;
-  std::atomic<uint32_t> users_{1};
-  std::atomic<uint32_t> lent_{0};
+  static constexpr uint64_t kLent = (uint64_t{1} << 32) + 1;
+  std::atomic<uint64_t> users_{1};  // in the upper half those among them that are lent a cell to read in place
   std::mutex relay_mutex_;
   std::atomic<FdRelay*> relay_{nullptr};  // made once, under the mutex
   Lane out_;
