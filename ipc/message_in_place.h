@@ -10,7 +10,10 @@
 #include "absl/time/time.h"
 #include "shoal/ipc/message_ring.h"
 #include "shoal/ipc/payload.h"
+#include "shoal/shm/holds.h"
+#include "shoal/shm/objects.h"
 #include "shoal/shm/shareable.h"
+#include "shoal/shm/shared.h"
 #include "shoal/sync/deadline.h"
 #include "shoal/sync/process_epoch.h"
 #include "shoal/sync/status.h"
@@ -22,9 +25,15 @@ namespace ipc_internal {
 class CellHold {
  public:
   CellHold() = default;
+  // REQUIRES: the handle names the queue, in this process.
   template <class Handle>
   CellHold(const Handle& queue, RingPort& port, HeldCell held)
-      : queue_(std::make_shared<Handle>(queue)), port_(&port), held_(held), epoch_(sync_internal::ProcessEpoch()) {}
+      : queue_(shm_internal::HandleAccess::Of(queue).hold_or_null()),
+        port_(&port),
+        held_(held),
+        epoch_(sync_internal::ProcessEpoch()) {
+    shm_internal::Holds::Copy(*queue_);
+  }
   CellHold(CellHold&& other) noexcept
       : queue_(std::move(other.queue_)),
         port_(std::exchange(other.port_, nullptr)),
@@ -56,7 +65,12 @@ class CellHold {
   }
 
  private:
-  std::shared_ptr<void> queue_;
+  // One handle more, of whatever type: to copy the caller's would need memory for each message.
+  struct Leave {
+    void operator()(shm_internal::Hold* hold) const { shm_internal::DropHold(*hold); }
+  };
+
+  std::unique_ptr<shm_internal::Hold, Leave> queue_;
   RingPort* port_ = nullptr;
   HeldCell held_;
   uint32_t epoch_ = 0;
@@ -102,14 +116,10 @@ class [[nodiscard]] Loaned final {
   template <class Handle>
   static absl::StatusOr<Loaned> From(const Handle& queue, ipc_internal::RingPort& port, sync_internal::Deadline deadline) {
     SHOAL_ASSIGN_OR_RETURN(ipc_internal::HeldCell held, port.Claim(deadline));
-    const ipc_internal::AbandonIfUnwound guard(port, held);
-    auto value = ipc_internal::MakeRoomForValue<T>(port.segment(), port.At(held.cell), port.most_bytes());
-    if (!value.ok()) {
-      port.Abandon(held);
-      return value.status();
-    }
-    Loaned loaned(ipc_internal::CellHold(queue, port, held), *value);
-    held = {};
+    // First, because its atomic operation would wait for all that is written into the cell.
+    Loaned loaned(ipc_internal::CellHold(queue, port, held), nullptr);
+    SHOAL_ASSIGN_OR_RETURN(loaned.value_,
+                           ipc_internal::MakeRoomForValue<T>(port.segment(), port.At(held.cell), port.most_bytes()));
     return loaned;
   }
   Loaned(ipc_internal::CellHold hold, T* value) : hold_(std::move(hold)), value_(value) {}

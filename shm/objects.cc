@@ -71,13 +71,13 @@ std::shared_ptr<Attachment> SegmentAround(const Handle& handle) {
   return Attachment::MayLieInSegment(&handle) ? Attachment::Of(&handle) : nullptr;
 }
 
+}  // namespace
+
 void DropHold(Hold& hold) {
   if (!sync_internal::InProcessOf(hold.epoch)) return;  // in a forked child it is not ours
   const std::shared_ptr<Attachment> attachment = Holds::Drop(hold);
   if (attachment != nullptr) DestroyDoomed(attachment);
 }
-
-}  // namespace
 
 Hold* Handle::hold_or_null() const {
   const uint64_t word = *const_cast<const volatile uint64_t*>(&word_);  // read once

@@ -74,6 +74,9 @@ class Handle final {
 };
 static_assert(sizeof(Handle) == 8, "part of the shared layout");
 
+// One handle less (Holds::Copy), for who keeps an object without a word of its own. Nothing happens in a forked child.
+void DropHold(Hold& hold);
+
 }  // namespace shoal::shm_internal
 
 #endif  // SHOAL_SHM_OBJECTS_H_
