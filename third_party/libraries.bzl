@@ -54,3 +54,9 @@ def libraries():
         package = "nlohmann-json3-dev",
         targets = {"json": []},
     )
+    debian_library(
+        name = "zeromq",
+        headers = ["zmq.h"],
+        package = "libzmq3-dev",
+        targets = {"zmq": ["-lzmq"]},
+    )

@@ -1,6 +1,7 @@
 // Proves that the labels of the libraries we use compile, link and run.
 
 #include <cbor.h>
+#include <zmq.h>
 
 #include <CLI/CLI.hpp>
 #include <boost/interprocess/offset_ptr.hpp>
@@ -71,6 +72,12 @@ TEST(CborTest, BuildsAnInteger) {
   cbor_item_t* item = cbor_build_uint8(42);
   absl::Cleanup release = [&item] { cbor_decref(&item); };
   EXPECT_EQ(cbor_get_uint8(item), 42);
+}
+
+TEST(ZeroMqTest, MakesAContext) {
+  void* const context = zmq_ctx_new();
+  ASSERT_NE(context, nullptr);
+  EXPECT_EQ(zmq_ctx_term(context), 0);
 }
 
 }  // namespace
