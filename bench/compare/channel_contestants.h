@@ -24,7 +24,8 @@ namespace shoal::bench {
 //   Send(message)   `bytes` of them
 //   Recv(message)   the same
 
-inline constexpr size_t kChannelCapacity = 1024;
+// In messages.
+constexpr size_t ChannelCapacity(size_t bytes) { return bytes <= 4096 ? 1024 : 64; }
 
 // Two pipe(2)s.
 class KernelPipes {
@@ -100,7 +101,7 @@ inline void* SharedBytes(size_t bytes) {
 template <bool sleeps>
 class BareRings {
  public:
-  explicit BareRings(size_t bytes) : bytes_(bytes), stride_((bytes + 15) / 16 * 16), room_(RoomFor(bytes)) {
+  explicit BareRings(size_t bytes) : bytes_(bytes), stride_((bytes + 15) / 16 * 16), room_(ChannelCapacity(bytes)) {
     for (Ring*& ring : rings_) ring = new (SharedBytes(sizeof(Ring) + room_ * stride_)) Ring();
   }
   ~BareRings() {
@@ -140,7 +141,6 @@ class BareRings {
     alignas(128) std::atomic<uint32_t> tail_moved{0};  // 1: somebody sleeps
     alignas(128) std::atomic<uint32_t> head_moved{0};
   };
-  static size_t RoomFor(size_t bytes) { return bytes <= 4096 ? kChannelCapacity : 64; }
   static char* Cells(Ring& ring) { return reinterpret_cast<char*>(&ring + 1); }
 
   template <class Condition>

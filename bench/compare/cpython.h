@@ -7,19 +7,20 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace shoal::bench {
 
-// CPython's multiprocessing.Pool: a Python program that measures itself, one round whenever it is asked, so that its rounds
-// can alternate with ours. See cpython_pool.py for what can be asked.
+// A Python program that measures itself, one round whenever it is asked, so that its rounds can alternate with ours: cpython_pool.py of
+// multiprocessing.Pool, cpython_ipc.py of multiprocessing.Queue and Pipe. Each says at its head what it can be asked.
 //
 // Thread safety: one thread at a time.
 class CPython final {
  public:
-  // NotFound: no interpreter. `script` is the path of cpython_pool.py.
+  // NotFound: no interpreter. `script` is the program's path.
   static absl::StatusOr<CPython> Start(const std::string& script);
 
   CPython(CPython&& other) noexcept;
@@ -28,6 +29,8 @@ class CPython final {
 
   // Seconds per item of one round of `work` with that many items.
   absl::StatusOr<double> Measure(std::string_view work, size_t items);
+  // The same of what answers with several numbers.
+  absl::StatusOr<std::vector<double>> MeasureAll(std::string_view work, size_t items);
 
   // "3.11.2"
   const std::string& version() const { return version_; }

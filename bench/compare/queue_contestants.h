@@ -20,30 +20,35 @@
 
 // Queues between processes: what else there is, behind the same calls. A contestant is made by the parent; its children inherit it.
 //
-//   Open()      in each process, before it is used
+//   Open(use)   in each process, before it is used
 //   Put(bytes)  Get(bytes)     block; `bytes` has room for one message
+//   Close()     after the last, of those that need it
 
 namespace shoal::bench {
 
-inline constexpr size_t kQueueCapacity = 1024;
+enum class QueueUse { kPut, kGet };
+
+// In messages; a power of two.
+constexpr size_t QueueCapacity(size_t message_bytes) { return message_bytes <= 4096 ? 1024 : 64; }
 
 // Dmitry Vyukov's bounded ring in shared memory: the fastest there is that several put into and take from. Knows no sleep, and no death.
 class VyukovRing final {
  public:
   explicit VyukovRing(size_t message_bytes) : message_bytes_(message_bytes) {
     stride_ = (sizeof(std::atomic<uint64_t>) + message_bytes + 63) / 64 * 64;
-    const size_t bytes = kHeader + kQueueCapacity * stride_;
+    capacity_ = QueueCapacity(message_bytes);
+    const size_t bytes = kHeader + capacity_ * stride_;
     void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     SHOAL_CHECK(memory != MAP_FAILED, "a benchmark needs memory");
     base_ = static_cast<std::byte*>(memory);
     bytes_ = bytes;
-    for (uint64_t i = 0; i < kQueueCapacity; ++i) Sequence(i).store(i);
+    for (uint64_t i = 0; i < capacity_; ++i) Sequence(i).store(i);
   }
   VyukovRing(const VyukovRing&) = delete;
   VyukovRing& operator=(const VyukovRing&) = delete;
   ~VyukovRing() { munmap(base_, bytes_); }
 
-  void Open() {}
+  void Open(QueueUse) {}
   void Put(const void* message) {
     uint64_t position = Word(0).load(std::memory_order_relaxed);
     for (int spins = 0;;) {
@@ -70,7 +75,7 @@ class VyukovRing final {
       position = Word(1).load(std::memory_order_relaxed);
     }
     std::memcpy(message, Data(position), message_bytes_);
-    Sequence(position).store(position + kQueueCapacity, std::memory_order_release);
+    Sequence(position).store(position + capacity_, std::memory_order_release);
   }
 
  private:
@@ -84,11 +89,12 @@ class VyukovRing final {
     }
   }
   std::atomic<uint64_t>& Word(int which) { return *reinterpret_cast<std::atomic<uint64_t>*>(base_ + which * 128); }
-  std::byte* Cell(uint64_t position) { return base_ + kHeader + position % kQueueCapacity * stride_; }
+  std::byte* Cell(uint64_t position) { return base_ + kHeader + (position & (capacity_ - 1)) * stride_; }
   std::atomic<uint64_t>& Sequence(uint64_t position) { return *reinterpret_cast<std::atomic<uint64_t>*>(Cell(position)); }
   std::byte* Data(uint64_t position) { return Cell(position) + sizeof(std::atomic<uint64_t>); }
 
   size_t message_bytes_;
+  size_t capacity_;
   size_t stride_;
   size_t bytes_;
   std::byte* base_;
@@ -98,12 +104,14 @@ class BoostQueue final {
   using Queue = boost::interprocess::message_queue;
 
  public:
-  explicit BoostQueue(size_t message_bytes) : name_("shoal_bench_" + std::to_string(getpid())), message_bytes_(message_bytes) {
+  explicit BoostQueue(size_t message_bytes)
+      : name_("shoal_bench_" + std::to_string(getpid())), message_bytes_(message_bytes) {
     Queue::remove(name_.c_str());
-    queue_ = std::make_unique<Queue>(boost::interprocess::create_only, name_.c_str(), kQueueCapacity, message_bytes);
+    queue_ = std::make_unique<Queue>(boost::interprocess::create_only, name_.c_str(), QueueCapacity(message_bytes),
+                                     message_bytes);
     Queue::remove(name_.c_str());
   }
-  void Open() {}
+  void Open(QueueUse) {}
   void Put(const void* message) { queue_->send(message, message_bytes_, 0); }
   void Get(void* message) {
     Queue::size_type received = 0;
@@ -136,7 +144,7 @@ class PosixQueue final {
   PosixQueue(const PosixQueue&) = delete;
   PosixQueue& operator=(const PosixQueue&) = delete;
   ~PosixQueue() { mq_close(queue_); }
-  void Open() {}
+  void Open(QueueUse) {}
   void Put(const void* message) {
     SHOAL_CHECK(mq_send(queue_, static_cast<const char*>(message), message_bytes_, 0) == 0, "mq_send");
   }
@@ -160,7 +168,7 @@ class PipeQueue final {
     close(fds_[0]);
     close(fds_[1]);
   }
-  void Open() {}
+  void Open(QueueUse) {}
   void Put(const void* message) {
     const auto* at = static_cast<const char*>(message);
     for (size_t left = message_bytes_; left != 0;) {

@@ -32,6 +32,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "shoal/bench/compare/channel_contestants.h"
+#include "shoal/bench/compare/cpython.h"
+#include "shoal/bench/compare/zeromq_contestants.h"
+#include "shoal/bench/ipc/percentiles.h"
+#include "shoal/bench/runfile.h"
 #include "shoal/ipc/connection.h"
 #include "shoal/ipc/pipe.h"
 #include "shoal/shm/array.h"
@@ -55,7 +59,7 @@ template <class T>
 class OurPipe {
  public:
   OurPipe(size_t bytes, bool spin) : segment_(MadeSegment(bytes)) {
-    auto made = Pipe<T>({.segment = &segment_, .capacity = bytes <= 4096 ? uint32_t{kChannelCapacity} : 64, .spin = spin});
+    auto made = Pipe<T>({.segment = &segment_, .capacity = static_cast<uint32_t>(ChannelCapacity(bytes)), .spin = spin});
     SHOAL_CHECK(made.ok(), "a benchmark needs a pipe");
     tickets_.push_back(made->first.HandOver().value());
     tickets_.push_back(made->second.HandOver().value());
@@ -134,6 +138,7 @@ struct Gate {
   std::atomic<int64_t> begun{0};
   std::atomic<int64_t> ended{0};
   std::atomic<double> seconds{0};
+  Percentiles percentiles = {};
 
   // Both are here.
   void Meet() {
@@ -195,10 +200,9 @@ Round Stream(size_t bytes, size_t messages) {
   };
 }
 
-// Seconds of the round trip that is longer than `percent` of all.
 template <class Channel>
-Round RoundTrip(size_t bytes, size_t trips, double percent) {
-  return [=]() -> absl::StatusOr<double> {
+std::function<absl::StatusOr<Percentiles>()> RoundTrips(size_t bytes, size_t trips) {
+  return [=]() -> absl::StatusOr<Percentiles> {
     Channel channel(bytes);
     const GateMemory memory;
     Gate& gate = memory.gate;
@@ -218,14 +222,10 @@ Round RoundTrip(size_t bytes, size_t trips, double percent) {
         channel.Recv(message.data());
         times[i] = static_cast<double>(Deadline::Now() - begin) * 1e-9;
       }
-      if (side == 0) {
-        const auto at = static_cast<ptrdiff_t>(static_cast<double>(trips - 1) * percent / 100);
-        std::nth_element(times.begin(), times.begin() + at, times.end());
-        gate.seconds = times[static_cast<size_t>(at)];
-      }
+      if (side == 0) gate.percentiles = PercentilesOf(times);
       gate.Meet();
     }));
-    return gate.seconds.load();
+    return gate.percentiles;
   };
 }
 
@@ -353,61 +353,62 @@ class OurTexts : OurPipe<std::string> {
   const std::string text_;
 };
 
-std::string SizeName(size_t bytes) {
-  return bytes < 1024 ? absl::StrCat(bytes, " B") : bytes < (1 << 20) ? absl::StrCat(bytes >> 10, " KiB") : absl::StrCat(bytes >> 20, " MiB");
-}
-
+// `slow`: how many messages those get that need a system call for each, and several microseconds.
 template <size_t bytes>
-Work StreamOf(const Settings& settings, size_t messages) {
+Work StreamOf(const Settings& settings, CPython& python, size_t messages, size_t slow) {
   const size_t count = settings.Items(messages);
+  slow = settings.Items(slow);
   return {.name = absl::StrCat("Connection 1 -> 1, ", SizeName(bytes)),
           .ours = Stream<OurConnection<bytes>>(bytes, count),
-          .peers = {{"pipe(2)", bytes == 64 ? std::optional<double>(5.0) : std::nullopt,
-                     Stream<KernelPipes>(bytes, std::max<size_t>(count / 8, 1))},
-                    {"socketpair", std::nullopt, Stream<SocketPair>(bytes, std::max<size_t>(count / 8, 1))},
+          .peers = {{"pipe(2)", bytes == 64 ? std::optional<double>(5.0) : std::nullopt, Stream<KernelPipes>(bytes, slow)},
+                    {"socketpair", std::nullopt, Stream<SocketPair>(bytes, slow)},
                     {"bare ring, spinning", bytes == 64 ? std::optional<double>(0.5) : std::nullopt,
                      Stream<SpinningRings>(bytes, count)},
-                    {"ours, in place", std::nullopt, Stream<OurConnectionInPlace<bytes>>(bytes, count)}}};
+                    {"ours, in place", std::nullopt, Stream<OurConnectionInPlace<bytes>>(bytes, count)},
+                    {"ZeroMQ PAIR", std::nullopt, Stream<ZeroMqPair>(bytes, slow)},
+                    {absl::StrCat("CPython ", python.version(), " Pipe"), std::nullopt,
+                     [&python, slow] { return python.Measure(absl::StrCat("pipe_stream ", bytes, " 1"), slow); }}}};
 }
 
 template <size_t bytes>
-void AddRoundTrips(const Settings& settings, size_t trips, std::vector<Work>& works) {
+void AddRoundTrips(const Settings& settings, CPython& python, size_t trips, std::vector<Work>& works) {
   const size_t count = settings.Items(trips);
   const size_t few = settings.Items(trips / 4);
-  for (const auto& [name, percent] : {std::pair("p50", 50.0), std::pair("p99", 99.0), std::pair("p99.9", 99.9)}) {
-    const bool gate = bytes == 64 && percent == 50.0;
-    works.push_back({.name = absl::StrCat("Connection ping-pong ", SizeName(bytes), " ", name),
-                     .quantity = Quantity::kTime,
-                     .ours = RoundTrip<OurConnection<bytes>>(bytes, count, percent),
-                     .peers = {{"ring, spin then futex", gate ? std::optional<double>(1.5) : std::nullopt,
-                                RoundTrip<SleepingRings>(bytes, count, percent)},
-                               {"ring, spinning", std::nullopt, RoundTrip<SpinningRings>(bytes, count, percent)},
-                               {"pipe(2)", std::nullopt, RoundTrip<KernelPipes>(bytes, few, percent)}}});
-    works.push_back({.name = absl::StrCat("Connection ping-pong ", SizeName(bytes), ", blocking, ", name),
-                     .quantity = Quantity::kTime,
-                     .ours = RoundTrip<OurConnection<bytes, false>>(bytes, few, percent),
-                     .peers = {{"pipe(2)", gate ? std::optional<double>(1.25) : std::nullopt,
-                                RoundTrip<KernelPipes>(bytes, few, percent)},
-                               {"socketpair", std::nullopt, RoundTrip<SocketPair>(bytes, few, percent)}}});
-  }
+  const auto gate = [](double target) { return bytes == 64 ? std::optional<double>(target) : std::nullopt; };
+  const std::string name = absl::StrCat("Connection ping-pong ", SizeName(bytes));
+  AddLatencies(works, name, RoundTrips<OurConnection<bytes>>(bytes, count),
+               {{"ring, spin then futex", gate(1.5), RoundTrips<SleepingRings>(bytes, count)},
+                {"ring, spinning", std::nullopt, RoundTrips<SpinningRings>(bytes, count)},
+                {"pipe(2)", std::nullopt, RoundTrips<KernelPipes>(bytes, few)}});
+  AddLatencies(works, absl::StrCat(name, ", blocking"), RoundTrips<OurConnection<bytes, false>>(bytes, few),
+               {{"pipe(2)", gate(1.25), RoundTrips<KernelPipes>(bytes, few)},
+                {"socketpair", std::nullopt, RoundTrips<SocketPair>(bytes, few)},
+                {"ZeroMQ PAIR", std::nullopt, RoundTrips<ZeroMqPair>(bytes, few / 2 + 1)},
+                {absl::StrCat("CPython ", python.version(), " Pipe"), std::nullopt,
+                 PythonRoundTrips(python, "pipe", bytes, few / 2 + 1)}});
 }
 
 }  // namespace
 
 absl::StatusOr<std::vector<Row>> ConnectionRows(const Settings& settings) {
+  SHOAL_ASSIGN_OR_RETURN(CPython python, CPython::Start(Runfile("bench/compare/cpython_ipc.py")));
   std::vector<Work> works;
-  works.push_back(StreamOf<64>(settings, 1'000'000));
-  works.push_back(StreamOf<8>(settings, 1'000'000));
-  works.push_back(StreamOf<1024>(settings, 200'000));
-  works.push_back(StreamOf<16384>(settings, 20'000));
+  works.push_back(StreamOf<64>(settings, python, 1'000'000, 100'000));
+  works.push_back(StreamOf<8>(settings, python, 1'000'000, 100'000));
+  works.push_back(StreamOf<1024>(settings, python, 200'000, 50'000));
+  works.push_back(StreamOf<size_t{16} << 10>(settings, python, 20'000, 5'000));
+  works.push_back(StreamOf<size_t{64} << 10>(settings, python, 5'000, 2'000));
+  works.push_back(StreamOf<size_t{1} << 20>(settings, python, 300, 200));
   works.push_back({.name = "Connection 1 -> 1, text of 1 MiB",
                    .ours = Stream<OurTexts>(size_t{1} << 20, settings.Items(300)),
                    .peers = {{"memcpy in and out", 0.9, CopyInAndOut(size_t{1} << 20, settings.Items(300))},
                              {"pipe(2)", std::nullopt, Stream<KernelPipes>(size_t{1} << 20, settings.Items(300))}}});
-  AddRoundTrips<64>(settings, 40'000, works);
-  AddRoundTrips<8>(settings, 40'000, works);
-  AddRoundTrips<1024>(settings, 20'000, works);
-  AddRoundTrips<16384>(settings, 4'000, works);
+  AddRoundTrips<64>(settings, python, 40'000, works);
+  AddRoundTrips<8>(settings, python, 40'000, works);
+  AddRoundTrips<1024>(settings, python, 20'000, works);
+  AddRoundTrips<size_t{16} << 10>(settings, python, 8'000, works);
+  AddRoundTrips<size_t{64} << 10>(settings, python, 4'000, works);
+  AddRoundTrips<size_t{1} << 20>(settings, python, 400, works);
   works.push_back({.name = "64 MiB handed over, receiver spins",
                    .quantity = Quantity::kTime,
                    .ours = HandOff(settings.Items(2000), /*sleeping=*/false),
@@ -417,12 +418,7 @@ absl::StatusOr<std::vector<Row>> ConnectionRows(const Settings& settings) {
                    .ours = HandOff(settings.Items(300), /*sleeping=*/true),
                    .peers = {{"bound, 10 us", 1.0, Bound(10e-6)},
                              {"8 bytes by pipe(2)", std::nullopt, WokenByKernel(settings.Items(300))}}});
-  std::vector<Row> rows;
-  for (const Work& work : works) {
-    SHOAL_ASSIGN_OR_RETURN(const std::vector<Row> measured, Measure(work, settings));
-    rows.insert(rows.end(), measured.begin(), measured.end());
-  }
-  return rows;
+  return MeasureAll(works, settings);
 }
 
 }  // namespace shoal::bench

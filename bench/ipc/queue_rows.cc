@@ -2,7 +2,7 @@
 //
 // Producers and consumers are processes of their own, each with a processor where there are as many. They wait at a gate; the time
 // runs from the gate's opening until the last has done its share. Every contestant is made anew for each round, with room for 1,024
-// messages where the kernel allows it. A round trip is timed by who sends, over two queues.
+// messages, or 64 of more than 4 KiB, where the kernel allows it. A round trip is timed by who sends, over two queues.
 
 #include "shoal/bench/ipc/queue_rows.h"
 
@@ -20,6 +20,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,7 +28,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "shoal/bench/compare/cpython.h"
 #include "shoal/bench/compare/queue_contestants.h"
+#include "shoal/bench/compare/zeromq_contestants.h"
+#include "shoal/bench/ipc/percentiles.h"
+#include "shoal/bench/runfile.h"
 #include "shoal/ipc/queue.h"
 #include "shoal/shm/segment.h"
 #include "shoal/sync/check.h"
@@ -49,12 +54,12 @@ template <size_t bytes>
 class OurQueue final {
  public:
   explicit OurQueue(size_t) {
-    constexpr size_t kLimit = (size_t{8} << 20) + 64 * bytes;
-    segment_.emplace(Segment::Create({.limit_bytes = std::max<size_t>(kLimit, kQueueCapacity * (bytes + 64) * 2)}).value());
-    auto made = Queue<Message<bytes>>::Create({.segment = &*segment_, .capacity = kQueueCapacity});
+    constexpr size_t kCapacity = QueueCapacity(bytes);
+    segment_.emplace(Segment::Create({.limit_bytes = (size_t{8} << 20) + kCapacity * (bytes + 64) * 2}).value());
+    auto made = Queue<Message<bytes>>::Create({.segment = &*segment_, .capacity = kCapacity});
     SHOAL_CHECK(made.ok() && made->PublishAs("queue").ok(), "a benchmark needs a queue");
   }
-  void Open() { queue_ = Queue<Message<bytes>>::Find(*segment_, "queue").value(); }
+  void Open(QueueUse) { queue_ = Queue<Message<bytes>>::Find(*segment_, "queue").value(); }
   void Put(const void* message) {
     SHOAL_CHECK(queue_.Put(*static_cast<const Message<bytes>*>(message)).ok(), "a queue takes messages");
   }
@@ -75,10 +80,10 @@ class OurQueueInPlace final {
  public:
   explicit OurQueueInPlace(size_t) {
     segment_.emplace(Segment::Create({.limit_bytes = size_t{512} << 20}).value());
-    auto made = Queue<Message<bytes>>::Create({.segment = &*segment_, .capacity = kQueueCapacity});
+    auto made = Queue<Message<bytes>>::Create({.segment = &*segment_, .capacity = QueueCapacity(bytes)});
     SHOAL_CHECK(made.ok() && made->PublishAs("queue").ok(), "a benchmark needs a queue");
   }
-  void Open() { queue_ = Queue<Message<bytes>>::Find(*segment_, "queue").value(); }
+  void Open(QueueUse) { queue_ = Queue<Message<bytes>>::Find(*segment_, "queue").value(); }
   void Put(const void* message) {
     auto loan = queue_.Loan();
     SHOAL_CHECK(loan.ok(), "a queue lends cells");
@@ -152,6 +157,11 @@ void AwaitAll(const std::vector<pid_t>& children) {
   }
 }
 
+template <class Contestant>
+void CloseAfterLast(Contestant& queue) {
+  if constexpr (requires { queue.Close(); }) queue.Close();
+}
+
 // Seconds per message of `messages`, put by `pairs` producers and taken by as many consumers.
 template <class Contestant>
 Round Throughput(size_t message_bytes, int pairs, size_t messages) {
@@ -160,20 +170,25 @@ Round Throughput(size_t message_bytes, int pairs, size_t messages) {
     Gate& gate = MadeGate();
     const size_t each = messages / static_cast<size_t>(pairs) + 1;
     std::vector<pid_t> children;
-    const auto open = [&] { queue.Open(); };
     for (int i = 0; i < pairs; ++i) {
       // A producer and a consumer never share a processor where there are two.
-      children.push_back(Started(gate, 2 * i, 2 * pairs, std::pair(open, [&] {
-                                   std::vector<unsigned char> message(message_bytes, 1);
-                                   for (size_t k = 0; k < each; ++k) {
-                                     std::memcpy(message.data(), &k, std::min(sizeof(k), message_bytes));
-                                     queue.Put(message.data());
-                                   }
-                                 })));
-      children.push_back(Started(gate, 2 * i + 1, 2 * pairs, std::pair(open, [&] {
-                                   std::vector<unsigned char> message(message_bytes);
-                                   for (size_t k = 0; k < each; ++k) queue.Get(message.data());
-                                 })));
+      children.push_back(Started(gate, 2 * i, 2 * pairs,
+                                 std::pair([&] { queue.Open(QueueUse::kPut); },
+                                           [&] {
+                                             std::vector<unsigned char> message(message_bytes, 1);
+                                             for (size_t k = 0; k < each; ++k) {
+                                               std::memcpy(message.data(), &k, std::min(sizeof(k), message_bytes));
+                                               queue.Put(message.data());
+                                             }
+                                             CloseAfterLast(queue);
+                                           })));
+      children.push_back(Started(gate, 2 * i + 1, 2 * pairs,
+                                 std::pair([&] { queue.Open(QueueUse::kGet); },
+                                           [&] {
+                                             std::vector<unsigned char> message(message_bytes);
+                                             for (size_t k = 0; k < each; ++k) queue.Get(message.data());
+                                             CloseAfterLast(queue);
+                                           })));
     }
     AwaitAll(children);
     const double seconds = static_cast<double>(gate.ended - gate.begun) * 1e-9;
@@ -182,21 +197,24 @@ Round Throughput(size_t message_bytes, int pairs, size_t messages) {
   };
 }
 
-// Seconds of the round trip that is longer than `percent` of all.
 template <class Contestant>
-Round RoundTrip(size_t message_bytes, size_t trips, double percent) {
-  return [=]() -> absl::StatusOr<double> {
+std::function<absl::StatusOr<Percentiles>()> RoundTrips(size_t message_bytes, size_t trips) {
+  return [=]() -> absl::StatusOr<Percentiles> {
     Contestant there(message_bytes);
     Contestant back(message_bytes);
     Gate& gate = MadeGate();
     int result[2];
     SHOAL_CHECK(pipe(result) == 0, "a benchmark needs a pipe");
-    const auto open = [&] {
-      there.Open();
-      back.Open();
+    const auto open_to_ask = [&] {
+      there.Open(QueueUse::kPut);
+      back.Open(QueueUse::kGet);
+    };
+    const auto open_to_answer = [&] {
+      there.Open(QueueUse::kGet);
+      back.Open(QueueUse::kPut);
     };
     std::vector<pid_t> children;
-    children.push_back(Started(gate, 0, 2, std::pair(open, [&] {
+    children.push_back(Started(gate, 0, 2, std::pair(open_to_ask, [&] {
                                  std::vector<unsigned char> message(message_bytes);
                                  std::vector<double> times(trips);
                                  for (double& time : times) {
@@ -205,19 +223,21 @@ Round RoundTrip(size_t message_bytes, size_t trips, double percent) {
                                      back.Get(message.data());
                                    });
                                  }
-                                 std::sort(times.begin(), times.end());
-                                 const double answer = times[static_cast<size_t>(percent * 0.01 * static_cast<double>(trips - 1))];
-                                 SHOAL_CHECK(write(result[1], &answer, sizeof(answer)) == sizeof(answer), "a pipe takes a number");
+                                 CloseAfterLast(back);
+                                 const Percentiles answer = PercentilesOf(times);
+                                 SHOAL_CHECK(write(result[1], &answer, sizeof(answer)) == sizeof(answer),
+                                             "a pipe takes a number");
                                })));
-    children.push_back(Started(gate, 1, 2, std::pair(open, [&] {
+    children.push_back(Started(gate, 1, 2, std::pair(open_to_answer, [&] {
                                  std::vector<unsigned char> message(message_bytes);
                                  for (size_t k = 0; k < trips; ++k) {
                                    there.Get(message.data());
                                    back.Put(message.data());
                                  }
+                                 CloseAfterLast(back);
                                })));
     AwaitAll(children);
-    double answer = 0;
+    Percentiles answer = {};
     SHOAL_CHECK(read(result[0], &answer, sizeof(answer)) == sizeof(answer), "and gives it back");
     close(result[0]);
     close(result[1]);
@@ -226,47 +246,66 @@ Round RoundTrip(size_t message_bytes, size_t trips, double percent) {
   };
 }
 
+Peer PythonQueue(CPython& python, size_t bytes, int pairs, size_t messages) {
+  return {absl::StrCat("CPython ", python.version(), " Queue"), {}, [&python, bytes, pairs, messages] {
+            return python.Measure(absl::StrCat("queue_stream ", bytes, " ", pairs), messages);
+          }};
+}
+
+// `slow`: how many messages those get that need a system call for each, and several microseconds.
 template <size_t bytes>
-void AddThroughput(std::vector<Work>& works, const Settings& settings, const char* size, int pairs, size_t messages,
-                   std::optional<double> boost, std::optional<double> vyukov) {
+void AddThroughput(std::vector<Work>& works, const Settings& settings, CPython& python, int pairs, size_t messages,
+                   size_t slow, std::optional<double> boost = {}, std::optional<double> vyukov = {}) {
   messages = settings.Items(messages);
-  Work work = {.name = absl::StrCat("queue, ", pairs, " -> ", pairs, ", ", size),
+  slow = settings.Items(slow);
+  Work work = {.name = absl::StrCat("queue, ", pairs, " -> ", pairs, ", ", SizeName(bytes)),
                .ours = Throughput<OurQueue<bytes>>(bytes, pairs, messages)};
   work.peers.push_back({"Vyukov ring", vyukov, Throughput<VyukovRing>(bytes, pairs, messages)});
   work.peers.push_back({"Boost message_queue", boost, Throughput<BoostQueue>(bytes, pairs, messages)});
-  // Slow enough to be measured with fewer.
-  if (bytes <= 8192) work.peers.push_back({"POSIX mq", {}, Throughput<PosixQueue>(bytes, pairs, messages / 10 + 1)});
-  if (bytes <= 4096 || pairs == 1) work.peers.push_back({"pipe", {}, Throughput<PipeQueue>(bytes, pairs, messages)});
+  // The kernel takes no larger ones.
+  if (bytes <= 8192) work.peers.push_back({"POSIX mq", {}, Throughput<PosixQueue>(bytes, pairs, slow)});
+  // What is larger can be torn when several write.
+  if (bytes <= 4096 || pairs == 1) work.peers.push_back({"pipe", {}, Throughput<PipeQueue>(bytes, pairs, slow)});
+  if (pairs == 1) work.peers.push_back({"ZeroMQ PUSH/PULL", {}, Throughput<ZeroMqQueue>(bytes, pairs, slow)});
+  work.peers.push_back(PythonQueue(python, bytes, pairs, slow / 4 + 1));
   works.push_back(std::move(work));
+}
+
+template <size_t bytes>
+void AddRoundTrips(std::vector<Work>& works, const Settings& settings, CPython& python, size_t trips) {
+  trips = settings.Items(trips);
+  std::vector<LatencyPeer> peers;
+  peers.push_back({"Vyukov ring", {}, RoundTrips<VyukovRing>(bytes, trips)});
+  peers.push_back({"Boost message_queue", {}, RoundTrips<BoostQueue>(bytes, trips)});
+  if (bytes <= 8192) peers.push_back({"POSIX mq", {}, RoundTrips<PosixQueue>(bytes, trips)});
+  peers.push_back({"pipe", {}, RoundTrips<PipeQueue>(bytes, trips)});
+  peers.push_back({"ZeroMQ PUSH/PULL", {}, RoundTrips<ZeroMqQueue>(bytes, trips / 2 + 1)});
+  peers.push_back(
+      {absl::StrCat("CPython ", python.version(), " Queue"), {}, PythonRoundTrips(python, "queue", bytes, trips / 4 + 1)});
+  AddLatencies(works, absl::StrCat("queue, round trip, ", SizeName(bytes)), RoundTrips<OurQueue<bytes>>(bytes, trips),
+               std::move(peers));
 }
 
 }  // namespace
 
 absl::StatusOr<std::vector<Row>> QueueRows(const Settings& settings) {
+  SHOAL_ASSIGN_OR_RETURN(CPython python, CPython::Start(Runfile("bench/compare/cpython_ipc.py")));
   std::vector<Work> works;
-  AddThroughput<64>(works, settings, "64 B", 1, 1'000'000, 3.0, 0.6);
-  AddThroughput<64>(works, settings, "64 B", 2, 1'000'000, 2.0, 0.5);
-  AddThroughput<8>(works, settings, "8 B", 1, 1'000'000, {}, {});
-  AddThroughput<1024>(works, settings, "1 KiB", 1, 300'000, {}, {});
-  AddThroughput<65536>(works, settings, "64 KiB", 1, 10'000, {}, {});
+  AddThroughput<64>(works, settings, python, 1, 1'000'000, 100'000, 3.0, 0.6);
+  AddThroughput<64>(works, settings, python, 2, 1'000'000, 100'000, 2.0, 0.5);
+  AddThroughput<8>(works, settings, python, 1, 1'000'000, 100'000);
+  AddThroughput<1024>(works, settings, python, 1, 300'000, 100'000);
+  AddThroughput<size_t{64} << 10>(works, settings, python, 1, 5'000, 2'000);
+  AddThroughput<size_t{1} << 20>(works, settings, python, 1, 200, 200);
   works.push_back({.name = "queue in place, 1 -> 1, 64 B",
                    .ours = Throughput<OurQueueInPlace<64>>(64, 1, settings.Items(1'000'000)),
                    .peers = {{"Queue, copied", {}, Throughput<OurQueue<64>>(64, 1, settings.Items(1'000'000))}}});
-  for (const double percent : {50.0, 99.0, 99.9}) {
-    const size_t trips = settings.Items(20'000);
-    works.push_back({.name = absl::StrCat("queue, round trip, 64 B, p", percent),
-                     .quantity = Quantity::kTime,
-                     .ours = RoundTrip<OurQueue<64>>(64, trips, percent),
-                     .peers = {{"Vyukov ring", {}, RoundTrip<VyukovRing>(64, trips, percent)},
-                               {"Boost message_queue", {}, RoundTrip<BoostQueue>(64, trips, percent)},
-                               {"pipe", {}, RoundTrip<PipeQueue>(64, trips, percent)}}});
-  }
-  std::vector<Row> rows;
-  for (const Work& work : works) {
-    SHOAL_ASSIGN_OR_RETURN(const std::vector<Row> measured, Measure(work, settings));
-    rows.insert(rows.end(), measured.begin(), measured.end());
-  }
-  return rows;
+  AddRoundTrips<64>(works, settings, python, 10'000);
+  AddRoundTrips<8>(works, settings, python, 10'000);
+  AddRoundTrips<1024>(works, settings, python, 10'000);
+  AddRoundTrips<size_t{64} << 10>(works, settings, python, 2'000);
+  AddRoundTrips<size_t{1} << 20>(works, settings, python, 200);
+  return MeasureAll(works, settings);
 }
 
 }  // namespace shoal::bench
