@@ -12,6 +12,7 @@
 
 #include "shoal/ipc/cbor.h"
 #include "shoal/ipc/wire_type.h"
+#include "shoal/shm/struct_fields.h"
 
 // How values become bytes and bytes become values.
 //
@@ -83,10 +84,10 @@ bool ValidBools(const char* bytes) {
     }
     return true;
   } else {
-    return [bytes]<size_t... i>(std::index_sequence<i...>) {
-      return (ValidBools<boost::pfr::tuple_element_t<i, T>>(bytes + FieldOffsets<T>()[i]) && ...);
-    }
-    (std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
+    return [bytes]<class... Field>(shm_internal::TypeList<Field...>) {
+      size_t i = 0;
+      return (ValidBools<Field>(bytes + FieldOffsets<T>()[i++]) && ...);
+    }(shm_internal::FieldTypes<T>());
   }
 }
 
@@ -239,9 +240,9 @@ void EncodeItem(CborWriter& out, const T& value) {
   } else if constexpr (kIsStdArray<T> || kIsTuple<T>) {
     out.Array(std::tuple_size_v<T>);
     details::ForEachElement(value, [&](const auto& element) { EncodeItem(out, element); });
-  } else {
-    out.Array(boost::pfr::tuple_size_v<T>);
-    boost::pfr::for_each_field(value, [&](const auto& field) { EncodeItem(out, field); });
+  } else if constexpr (WireFields<T>) {
+    out.Array(kFieldCount<T>);
+    ForEachField(value, [&](const auto& field) { EncodeItem(out, field); });
   }
 }
 
@@ -270,13 +271,13 @@ bool DecodeItem(CborReader& in, T& value) {
     uint64_t size = 0;
     if (!details::DecodeHead(in, CborKind::kArray, size)) return false;
     bool good = true;
-    const auto decode = [&](auto& element) { good = good && DecodeItem(in, element); };
+    [[maybe_unused]] const auto decode = [&](auto& element) { good = good && DecodeItem(in, element); };
     if constexpr (kIsStdArray<T> || kIsTuple<T>) {
       if (size != std::tuple_size_v<T>) return false;
       details::ForEachElement(value, decode);
-    } else {
-      if (size != boost::pfr::tuple_size_v<T>) return false;
-      boost::pfr::for_each_field(value, decode);
+    } else if constexpr (WireFields<T>) {
+      if (size != kFieldCount<T>) return false;
+      ForEachField(value, decode);
     }
     return good;
   }

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "shoal/ipc/connection.h"
 #include "shoal/ipc/listener_socket.h"
+#include "shoal/ipc/message_type.h"
 #include "shoal/ipc/pipe_core.h"
 #include "shoal/ipc/pipe_options.h"
 #include "shoal/shm/attachment.h"
@@ -44,6 +45,8 @@ struct ListenerOptions {
 //                  FailedPrecondition: it is closed, or another thread accepts; ResourceExhausted.
 template <class S, class R = S>
 class Listener final {
+  static_assert(ipc_internal::CheckMessage<S>() && ipc_internal::CheckMessage<R>());
+
  public:
   [[nodiscard]] static absl::StatusOr<Listener> Create(std::string_view address, const ListenerOptions& options = {}) {
     using ipc_internal::LaneFor;

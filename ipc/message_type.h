@@ -11,8 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include <boost/pfr.hpp>
-
 #include "shoal/ipc/codec.h"
 #include "shoal/ipc/wire_type.h"
 #include "shoal/shm/shareable.h"
@@ -55,10 +53,11 @@ constexpr MessageForm FormOf() {
 template <class T>
 constexpr bool CheckMessage() {
   static_assert(!std::is_const_v<T> && !std::is_reference_v<T>, "a message is a value: take the plain type");
-  if constexpr (!SharedValue<T>) {
+  static_assert(!std::is_array_v<T>, "a C array is no value: use std::array");
+  if constexpr (!SharedValue<T> && !std::is_const_v<T> && !std::is_reference_v<T> && !std::is_array_v<T>) {
     static_assert(!Shareable<T> || !(kContainsConcurrent<T> || kContainsContainer<T>),
                   "a lock or a container of shared memory stays where it is: send a Shared<...> of it");
-    if constexpr (!(Shareable<T> && (kContainsConcurrent<T> || kContainsContainer<T>))) CheckTravels<T>();
+    if constexpr (!(Shareable<T> && (kContainsConcurrent<T> || kContainsContainer<T>))) CheckTravelsWhole<T>();
   }
   return true;
 }
@@ -66,9 +65,9 @@ constexpr bool CheckMessage() {
 // Whether a T contains a handle that moves: it is sent as an rvalue only.
 template <class T, class... Outer>
 constexpr bool MovesHandles();
-template <class T, class... Outer, size_t... i>
-constexpr bool AnyFieldMovesHandles(std::index_sequence<i...>) {
-  return (MovesHandles<boost::pfr::tuple_element_t<i, T>, T, Outer...>() || ...);
+template <class T, class... Outer, class... Field>
+constexpr bool AnyFieldMovesHandles(shm_internal::TypeList<Field...>) {
+  return (MovesHandles<Field, T, Outer...>() || ...);
 }
 template <class Tuple, class... Outer, size_t... i>
 constexpr bool AnyElementMovesHandles(std::index_sequence<i...>) {
@@ -88,8 +87,8 @@ constexpr bool MovesHandles() {
     return MovesHandles<typename T::value_type, Outer...>();
   } else if constexpr (kIsTuple<T>) {
     return AnyElementMovesHandles<T, Outer...>(std::make_index_sequence<std::tuple_size_v<T>>());
-  } else if constexpr (WireStruct<T>) {
-    return AnyFieldMovesHandles<T, Outer...>(std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
+  } else if constexpr (WireFields<T>) {
+    return AnyFieldMovesHandles<T, Outer...>(shm_internal::FieldTypes<T>());
   } else {
     return false;
   }
@@ -148,12 +147,10 @@ requires(SharedValue<T> || WireHandle<T>) struct SentAsOf<T> {
 template <class T>
 using SentAs = typename SentAsOf<T>::Type;
 
-template <class T, class Indices>
-struct SentFieldsOf;
-template <class T, size_t... i>
-struct SentFieldsOf<T, std::index_sequence<i...>> {
-  using Type = shm_internal::TypeList<SentAs<boost::pfr::tuple_element_t<i, T>>...>;
-};
+template <class... Field>
+constexpr auto SentFields(shm_internal::TypeList<Field...>) {
+  return shm_internal::TypeList<SentAs<Field>...>();
+}
 
 template <class T>
 constexpr auto SentParts() {
@@ -166,10 +163,11 @@ constexpr auto SentParts() {
   } else if constexpr (kIsTuple<T>) {
     return []<class... E>(std::type_identity<std::tuple<E...>>) {
       return shm_internal::TypeList<SentAs<E>...>();
-    }
-    (std::type_identity<decltype(std::tuple_cat(std::declval<T>()))>());
+    }(std::type_identity<decltype(std::tuple_cat(std::declval<T>()))>());
+  } else if constexpr (WireFields<T> && !ContainsItself<T>()) {
+    return SentFields(shm_internal::FieldTypes<T>());
   } else {
-    return typename SentFieldsOf<T, std::make_index_sequence<boost::pfr::tuple_size_v<T>>>::Type();
+    return shm_internal::TypeList<>();  // CheckMessage has said that it cannot be sent
   }
 }
 

@@ -2,7 +2,6 @@
 #define SHOAL_IPC_WIRE_TYPE_H_
 
 #include <array>
-#include <boost/pfr.hpp>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +15,9 @@
 #include <utility>
 #include <vector>
 
+#include "shoal/shm/field_bindings.h"
 #include "shoal/shm/shareable.h"
+#include "shoal/shm/struct_fields.h"
 #include "shoal/shm/type_layout.h"
 
 // Which C++ types travel between processes, and what each looks like on the way. One classification serves the codec, the
@@ -64,19 +65,34 @@ concept WireHandle = requires {
 };
 
 template <class T>
-inline constexpr bool kIsLibraryType = WireHandle<T> || WireScalar<T> || std::same_as<T, std::string> || kIsVector<T> || kIsMap<T> ||
-                                       kIsOptional<T> || kIsTuple<T> || kIsStdArray<T>;
+inline constexpr bool kIsLibraryType = WireHandle<T> || WireScalar<T> || std::same_as<T, std::string> || kIsVector<T> ||
+                                       kIsMap<T> || kIsOptional<T> || kIsTuple<T> || kIsStdArray<T>;
 
 // A plain struct: no constructors, no bases, no private members, as aggregate initialisation defines it.
 template <class T>
 concept WireStruct = std::is_class_v<T> && std::is_aggregate_v<T> && !kIsLibraryType<T>;
 
+// One that can be taken apart. Others are refused (CheckTravels), and nothing is asked of their fields.
+template <class T>
+concept WireFields = WireStruct<T> && shm_internal::kStruct<T>
+.problem == shm_internal::StructProblem::kNone;
+
+template <WireFields T>
+inline constexpr size_t kFieldCount = shm_internal::kStruct<T>.count;
+
+// Calls use(field) for each, in order.
+template <class T, class Use>
+requires WireFields<std::remove_const_t<T>>
+void ForEachField(T& value, Use use) {
+  shm_internal::FieldBindings<kFieldCount<std::remove_const_t<T>>>::Apply(value, [&](auto&... field) { (use(field), ...); });
+}
+
 template <class T, class... Outer>
 constexpr bool ContainsHandle();
 
-template <class T, class... Outer, size_t... i>
-constexpr bool AnyFieldContainsHandle(std::index_sequence<i...>) {
-  return (ContainsHandle<boost::pfr::tuple_element_t<i, T>, T, Outer...>() || ...);
+template <class T, class... Outer, class... Field>
+constexpr bool AnyFieldContainsHandle(shm_internal::TypeList<Field...>) {
+  return (ContainsHandle<Field, T, Outer...>() || ...);
 }
 template <class Tuple, class... Outer, size_t... i>
 constexpr bool AnyElementContainsHandle(std::index_sequence<i...>) {
@@ -96,14 +112,15 @@ constexpr bool ContainsHandle() {
     return ContainsHandle<typename T::value_type, Outer...>();
   } else if constexpr (kIsTuple<T>) {
     return AnyElementContainsHandle<T, Outer...>(std::make_index_sequence<std::tuple_size_v<T>>());
-  } else if constexpr (WireStruct<T>) {
-    return AnyFieldContainsHandle<T, Outer...>(std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
+  } else if constexpr (WireFields<T>) {
+    return AnyFieldContainsHandle<T, Outer...>(shm_internal::FieldTypes<T>());
   } else {
     return false;
   }
 }
 
-// Says in words why a type cannot travel. Specialised nowhere; every refusal names the type in the compiler's message.
+// Says in words why a type cannot travel, as far as its fields and elements do not: CheckTravelsWhole asks these, too. Specialised
+// nowhere; every refusal names the type in the compiler's message.
 template <class T>
 constexpr void CheckTravels() {
   static_assert(!std::is_pointer_v<T> && !std::is_member_pointer_v<T>,
@@ -113,22 +130,96 @@ constexpr void CheckTravels() {
   static_assert(!std::is_union_v<T>,
                 "a union cannot travel: nobody knows which member it holds; use an optional or a struct");
   static_assert(!std::is_array_v<T>, "a C array cannot travel: use std::array or std::vector");
-  static_assert(kIsLibraryType<T> || WireStruct<T> || std::is_pointer_v<T> || std::is_reference_v<T> ||
-                    std::is_polymorphic_v<T> || std::is_union_v<T> || std::is_array_v<T>,
+  static_assert(kIsLibraryType<T> || WireStruct<T> || std::is_pointer_v<T> || std::is_member_pointer_v<T> ||
+                    std::is_reference_v<T> || std::is_polymorphic_v<T> || std::is_union_v<T> || std::is_array_v<T>,
                 "this type cannot travel between processes: use numbers, bool, enums, std::string, vector, map, optional, "
                 "tuple, pair, array, and plain structs (aggregates) of these");
-  if constexpr (WireStruct<T>) {
-    static_assert(std::is_default_constructible_v<T>, "a struct that travels needs a default value (no reference members)");
-    static_assert(std::is_move_assignable_v<T>, "a struct that travels is assigned where it arrives (no const members)");
+  if constexpr (WireStruct<T> && !std::is_polymorphic_v<T>) {
+    using shm_internal::StructProblem;
+    constexpr StructProblem kProblem = shm_internal::kStruct<T>.problem;
+    static_assert(kProblem != StructProblem::kReference, "a struct with a reference member cannot travel: take the value");
+    static_assert(kProblem != StructProblem::kConstOrVolatile,
+                  "a struct that travels is assigned where it arrives: no const or volatile members");
+    static_assert(kProblem != StructProblem::kBitField,
+                  "a struct with a bit-field, or with a const reference, cannot travel: use whole numbers, and values");
+    static_assert(kProblem != StructProblem::kBase,
+                  "a struct with a base class cannot travel: make the base its first field");
+    static_assert(kProblem != StructProblem::kUnion,
+                  "a struct with a union member cannot travel: nobody knows what it holds");
+    static_assert(kProblem != StructProblem::kPacked, "a packed struct cannot travel");
+    static_assert(kProblem != StructProblem::kTooMany, "a struct with more than 100 fields cannot travel: group them");
+    static_assert(kProblem != StructProblem::kTuple && kProblem != StructProblem::kUncountable,
+                  "nobody can tell what fields this struct has: it cannot travel");
+  }
+}
+
+template <class T, class... Outer>
+constexpr void CheckTravelsWhole();
+
+template <class T, class... Outer, class... Field>
+constexpr void CheckFieldsTravel(shm_internal::TypeList<Field...>) {
+  (CheckTravelsWhole<Field, T, Outer...>(), ...);
+}
+template <class Tuple, class... Outer, size_t... i>
+constexpr void CheckElementsTravel(std::index_sequence<i...>) {
+  (CheckTravelsWhole<std::tuple_element_t<i, Tuple>, Outer...>(), ...);
+}
+
+// The same of T and everything in it. `Outer`: the structs around it.
+template <class T, class... Outer>
+constexpr void CheckTravelsWhole() {
+  static_assert(!(std::same_as<T, Outer> || ...),
+                "a struct that contains itself, in a vector or a map, cannot be a message: it has no end");
+  if constexpr (!(std::same_as<T, Outer> || ...)) {
+    CheckTravels<T>();
+    if constexpr (kIsMap<T>) {
+      CheckTravelsWhole<typename T::key_type, Outer...>();
+      CheckTravelsWhole<typename T::mapped_type, Outer...>();
+    } else if constexpr (kIsVector<T> || kIsOptional<T> || kIsStdArray<T>) {
+      CheckTravelsWhole<typename T::value_type, Outer...>();
+    } else if constexpr (kIsTuple<T>) {
+      CheckElementsTravel<T, Outer...>(std::make_index_sequence<std::tuple_size_v<T>>());
+    } else if constexpr (WireFields<T>) {
+      CheckFieldsTravel<T, Outer...>(shm_internal::FieldTypes<T>());
+    }
+  }
+}
+
+// Whether T has a T in it: in a vector, say.
+template <class T, class... Outer>
+constexpr bool ContainsItself();
+
+template <class T, class... Outer, class... Field>
+constexpr bool AnyFieldContainsItself(shm_internal::TypeList<Field...>) {
+  return (ContainsItself<Field, T, Outer...>() || ...);
+}
+template <class Tuple, class... Outer, size_t... i>
+constexpr bool AnyElementContainsItself(std::index_sequence<i...>) {
+  return (ContainsItself<std::tuple_element_t<i, Tuple>, Outer...>() || ...);
+}
+template <class T, class... Outer>
+constexpr bool ContainsItself() {
+  if constexpr ((std::same_as<T, Outer> || ...)) {
+    return true;
+  } else if constexpr (kIsMap<T>) {
+    return ContainsItself<typename T::key_type, Outer...>() || ContainsItself<typename T::mapped_type, Outer...>();
+  } else if constexpr (kIsVector<T> || kIsOptional<T> || kIsStdArray<T>) {
+    return ContainsItself<typename T::value_type, Outer...>();
+  } else if constexpr (kIsTuple<T>) {
+    return AnyElementContainsItself<T, Outer...>(std::make_index_sequence<std::tuple_size_v<T>>());
+  } else if constexpr (WireFields<T>) {
+    return AnyFieldContainsItself<T, Outer...>(shm_internal::FieldTypes<T>());
+  } else {
+    return false;
   }
 }
 
 template <class T>
 constexpr bool IsPlain();
 
-template <class T, size_t... i>
-constexpr bool AllFieldsPlain(std::index_sequence<i...>) {
-  return (IsPlain<boost::pfr::tuple_element_t<i, T>>() && ...);
+template <class... Field>
+constexpr bool AllPlain(shm_internal::TypeList<Field...>) {
+  return (IsPlain<Field>() && ...);
 }
 
 // Plain values travel as their bytes: scalars, and arrays and structs of plain values.
@@ -140,8 +231,8 @@ constexpr bool IsPlain() {
     return true;
   } else if constexpr (kIsStdArray<T>) {
     return IsPlain<typename T::value_type>();
-  } else if constexpr (WireStruct<T> && std::is_trivially_copyable_v<T> && std::is_default_constructible_v<T>) {
-    return AllFieldsPlain<T>(std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
+  } else if constexpr (WireFields<T> && std::is_trivially_copyable_v<T> && std::is_default_constructible_v<T>) {
+    return AllPlain(shm_internal::FieldTypes<T>());
   } else {
     return false;
   }
@@ -150,16 +241,9 @@ template <class T>
 concept Plain = IsPlain<T>();
 
 // Where each field of a plain struct lies.
-template <class T>
-const std::array<size_t, boost::pfr::tuple_size_v<T>>& FieldOffsets() {
-  static const auto offsets = [] {
-    const T sample{};
-    std::array<size_t, boost::pfr::tuple_size_v<T>> result{};
-    boost::pfr::for_each_field(sample, [&](const auto& field, size_t i) {
-      result[i] = static_cast<size_t>(reinterpret_cast<const char*>(&field) - reinterpret_cast<const char*>(&sample));
-    });
-    return result;
-  }();
+template <WireFields T>
+const std::array<size_t, kFieldCount<T>>& FieldOffsets() {
+  static const auto offsets = shm_internal::FieldOffsets<T>();
   return offsets;
 }
 
@@ -195,14 +279,16 @@ void AppendScalar(std::string& code) {
   }
 }
 
-template <class T, size_t... i>
-void AppendFields(std::string& code, int depth, std::index_sequence<i...>) {
-  const auto append = [&]<size_t index>() {
-    if (index > 0) code += ',';
-    if constexpr (Plain<T>) code += std::to_string(FieldOffsets<T>()[index]) + ':';
-    AppendTypeCode<boost::pfr::tuple_element_t<index, T>>(code, depth);
+template <class T, class... Field>
+void AppendFields(std::string& code, int depth, shm_internal::TypeList<Field...>) {
+  size_t i = 0;
+  const auto append = [&]<class F>(std::type_identity<F>) {
+    if (i > 0) code += ',';
+    if constexpr (Plain<T>) code += std::to_string(FieldOffsets<T>()[i]) + ':';
+    AppendTypeCode<F>(code, depth);
+    ++i;
   };
-  (append.template operator()<i>(), ...);
+  (append(std::type_identity<Field>()), ...);
 }
 
 template <class T, size_t... i>
@@ -250,10 +336,10 @@ void AppendTypeCode(std::string& code, int depth) {
     } else if constexpr (kIsStdArray<T>) {
       code += '#' + std::to_string(std::tuple_size_v<T>) + ':';
       AppendTypeCode<typename T::value_type>(code, depth + 1);
-    } else {
+    } else if constexpr (WireFields<T>) {
       code += '<';
       if constexpr (Plain<T>) code += std::to_string(sizeof(T)) + '@';
-      details::AppendFields<T>(code, depth + 1, std::make_index_sequence<boost::pfr::tuple_size_v<T>>());
+      details::AppendFields<T>(code, depth + 1, shm_internal::FieldTypes<T>());
       code += '>';
     }
   }

@@ -12,12 +12,6 @@ def libraries():
         targets = {"boost.interprocess": ["-lrt"]},
     )
     debian_library(
-        name = "boost.pfr",
-        headers = ["boost/pfr.hpp"],
-        package = "libboost1.81-dev",
-        targets = {"boost.pfr": []},
-    )
-    debian_library(
         name = "cli11",
         headers = ["CLI/CLI.hpp"],
         package = "libcli11-dev",

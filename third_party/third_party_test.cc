@@ -5,7 +5,6 @@
 
 #include <CLI/CLI.hpp>
 #include <boost/interprocess/offset_ptr.hpp>
-#include <boost/pfr.hpp>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -42,14 +41,6 @@ TEST(AbseilTest, MapAndCleanupRun) {
     EXPECT_TRUE(map.empty());
   }
   EXPECT_EQ(map.at("closed"), 1);
-}
-
-TEST(BoostTest, PfrCountsFields) {
-  struct Point {
-    int x;
-    double y;
-  };
-  EXPECT_EQ(boost::pfr::tuple_size_v<Point>, 2u);
 }
 
 TEST(BoostTest, OffsetPointerFindsItsTarget) {
