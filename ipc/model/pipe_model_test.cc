@@ -23,16 +23,20 @@ using sync_model::State;
 using sync_model::Step;
 
 // Party 0 sends so many messages and then closes; party 1 receives until the end, or closes sooner; party 2 only waits until something can
-// be received, beside party 1, as a relay does.
+// be received, beside party 1, as a relay does. With `closer`, party 2 is a thread of the sender's process instead, and closes its end beside
+// whatever the sender is doing.
 constexpr int kSender = 0;
 constexpr int kReceiver = 1;
 constexpr int kWatcher = 2;
+constexpr int kCloser = 2;
 
 // In `shared`.
 constexpr int kEndOf(int party) { return party; }  // 1: closed
 constexpr int kSent = 2;                           // messages that were sent
 constexpr int kTaken = 3;                          // that were received
 constexpr int kWrong = 4;
+constexpr int kWritten = 9;  // with `closer`: the sender's note of how far it is, stored after the exchange
+constexpr int kOwed = 10;    // what had been sent when the end was closed beside the sender
 constexpr int kOwnsOf(int party) { return 6 + party; }  // 1: it has its end; before that somebody else answers for it
 
 constexpr uint8_t kFull = 1;
@@ -44,8 +48,9 @@ constexpr uint8_t Full(uint8_t lap) { return static_cast<uint8_t>(lap << 3 | kFu
 
 struct PipeMachine {
   Bug bug = Bug::kNone;
-  uint8_t cells = 1;          // 1 or 2
-  uint8_t receives = 0xff;    // so many, and then the receiver closes
+  uint8_t cells = 1;        // 1 or 2
+  uint8_t receives = 0xff;  // so many, and then the receiver closes
+  bool closer = false;
 
   int CellOf(uint8_t position) const { return position % cells == 0 ? 0 : 6; }
   uint8_t LapOf(uint8_t position) const { return position / cells; }
@@ -53,7 +58,9 @@ struct PipeMachine {
   uint8_t NotYet(int party, uint8_t position) const {
     return party == kSender ? Full(static_cast<uint8_t>(LapOf(position) - 1) & 0x1f) : Empty(LapOf(position));
   }
-  uint8_t Now(int party, uint8_t position) const { return party == kSender ? Empty(LapOf(position)) : Full(LapOf(position)); }
+  uint8_t Now(int party, uint8_t position) const {
+    return party == kSender ? Empty(LapOf(position)) : Full(LapOf(position));
+  }
   bool CanGo(const State& state, int party, uint8_t position) const {
     return (state.word[CellOf(position)] & ~kMarks) == Now(party, position);
   }
@@ -64,8 +71,12 @@ struct PipeMachine {
     if (state.shared[kEndOf(peer)] != 0) return 1;
     return state.shared[kOwnsOf(peer)] != 0 && LooksDead(state, peer, as) ? 2 : 0;
   }
+  bool OwnEndIsClosed(const State& state, int party) const {
+    return closer && party == kSender && state.shared[kEndOf(kSender)] != 0;
+  }
   // The watcher looks where the receiver is.
-  static uint8_t Position(const State& state, int party) {
+  uint8_t Position(const State& state, int party) const {
+    if (closer && party != kReceiver) return state.shared[kWritten];
     return party == kSender ? state.shared[kSent] : state.shared[kTaken];
   }
 
@@ -74,6 +85,7 @@ struct PipeMachine {
   void Next(const State& state, int self, Step& step) const {
     if (self == kKeeper) return StepAsKeeper(state, bug, step);
     if (!StepAsParticipant(state, self, bug, step)) return;
+    if (closer && self == kCloser) return StepAsCloser(state, step);
     const Party& me = state.party[self];
     const uint8_t position = me.other[3];
     const int cell = CellOf(position);
@@ -87,7 +99,9 @@ struct PipeMachine {
         });
         break;
       case 4:  // the other end, and then the cell
-        step.Go(bug == Bug::kEndSecond ? 6 : 5, [&](State& next, Party& party) { party.other[2] = LookAtPeer(next, self, bug); });
+        step.Go(bug == Bug::kEndSecond ? 6 : 5, [&](State& next, Party& party) {
+          party.other[2] = OwnEndIsClosed(next, self) ? 1 : LookAtPeer(next, self, bug);
+        });
         break;
       case 5:
         if (bug == Bug::kEndSecond) {
@@ -107,15 +121,15 @@ struct PipeMachine {
           End(self, step);
           break;
         }
-        step.Go((state.word[cell] & ~kAsleepHere) != NotYet(self, position) ? 3 : 7,
-                [&](State& next, Party&) {
-                  if ((next.word[cell] & ~kAsleepHere) == NotYet(self, position)) next.word[cell] |= kAsleepHere;
-                });
-        break;
-      case 7:  // the mark makes this look needless here; it is for a Close beside a Send of the same end, whose position is behind
-        step.Go(state.shared[kEndOf(PeerOf(self))] != 0 ? 3 : 8, [&](State& next, Party& party) {
-          if (bug == Bug::kDeathsReadLate) read_deaths(next, party);
+        step.Go((state.word[cell] & ~kAsleepHere) != NotYet(self, position) ? 3 : 7, [&](State& next, Party&) {
+          if ((next.word[cell] & ~kAsleepHere) == NotYet(self, position)) next.word[cell] |= kAsleepHere;
         });
+        break;
+      case 7:  // the marks make this look needless, also beside a closer (without it, no hang is found)
+        step.Go(state.shared[kEndOf(PeerOf(self))] != 0 || OwnEndIsClosed(state, self) ? 3 : 8,
+                [&](State& next, Party& party) {
+                  if (bug == Bug::kDeathsReadLate) read_deaths(next, party);
+                });
         break;
       case 8:
         step.Queue(cell, true, static_cast<uint8_t>(NotYet(self, position) | kAsleepHere), 3, 9);
@@ -134,23 +148,28 @@ struct PipeMachine {
         step.Wake(13, cell, (state.word[cell] & kAsleepHere) != 0 ? kParties : 0, [](State&, Party&) {});
         break;
       case 13:  // the exchange: the message is sent, or the room is given back
-        step.Go(bug == Bug::kWakeFirst ? 15 : 14, [&](State& next, Party& party) {
-          party.seen = next.word[cell];
-          next.word[cell] = self == kSender ? Full(LapOf(position)) : Empty(static_cast<uint8_t>(LapOf(position) + 1));
-          if (self == kSender) {
-            ++next.shared[kSent];
-          } else {
-            if (next.shared[kTaken] >= next.shared[kSent]) next.shared[kWrong] = 1;
-            ++next.shared[kTaken];
-          }
-        });
+        step.Go(closer && self == kSender ? 19
+                : bug == Bug::kWakeFirst  ? 15
+                                          : 14,
+                [&](State& next, Party& party) {
+                  party.seen = next.word[cell];
+                  next.word[cell] =
+                      self == kSender ? Full(LapOf(position)) : Empty(static_cast<uint8_t>(LapOf(position) + 1));
+                  if (self == kSender) {
+                    ++next.shared[kSent];
+                  } else {
+                    if (next.shared[kTaken] >= next.shared[kSent]) next.shared[kWrong] = 1;
+                    ++next.shared[kTaken];
+                  }
+                });
         break;
       case 14:
         step.Wake(15, cell, (me.seen & kAsleepHere) != 0 && bug != Bug::kNoBaton ? kParties : 0, [](State&, Party&) {});
         break;
       case 15: {
         const bool last = self == kSender ? me.rounds == 1 : state.shared[kTaken] >= receives;
-        step.Go(last ? (bug == Bug::kTruthSecond ? 17 : 16) : 3, [&](State&, Party& party) {
+        const uint8_t closes = closer && self == kSender ? kDone : bug == Bug::kTruthSecond ? 17 : 16;
+        step.Go(last ? closes : 3, [&](State&, Party& party) {
           if (self == kSender) --party.rounds;
           party.seen = 0;
           party.other[1] = party.other[2] = 0;
@@ -167,14 +186,55 @@ struct PipeMachine {
         step.Go(18, [&](State& next, Party& party) {
           if (bug == Bug::kTruthSecond) party.other[3] = Position(next, self);
           uint8_t& word = next.word[CellOf(party.other[3])];
-          word = bug == Bug::kMarkForgotten ? static_cast<uint8_t>(word & ~kAsleepHere) : static_cast<uint8_t>(word | kEnded);
+          word =
+              bug == Bug::kMarkForgotten ? static_cast<uint8_t>(word & ~kAsleepHere) : static_cast<uint8_t>(word | kEnded);
         });
         break;
       case 18:
         step.Wake(bug == Bug::kTruthSecond ? 16 : kDone, cell, kParties, [](State&, Party&) {});
         break;
+      case 19:
+        step.Go(14, [](State& next, Party&) { ++next.shared[kWritten]; });
+        break;
       default:
         FAIL();
+    }
+  }
+
+  // Close beside a Send: the sender may be one further than its note says, and the receiver may sleep there.
+  void StepAsCloser(const State& state, Step& step) const {
+    const Party& me = state.party[kCloser];
+    const auto mark = [&](uint8_t pc, uint8_t ahead) {
+      step.Go(pc, [&](State& next, Party& party) {
+        uint8_t& word = next.word[CellOf(static_cast<uint8_t>(party.other[3] + ahead))];
+        word = bug == Bug::kMarkForgotten ? static_cast<uint8_t>(word & ~kAsleepHere) : static_cast<uint8_t>(word | kEnded);
+      });
+    };
+    const auto wake = [&](uint8_t pc, uint8_t ahead) {
+      step.Wake(pc, CellOf(static_cast<uint8_t>(me.other[3] + ahead)), kParties, [](State&, Party&) {});
+    };
+    const auto close = [&](uint8_t pc) {
+      step.Go(pc, [](State& next, Party&) {
+        next.shared[kEndOf(kSender)] = 1;
+        next.shared[kOwed] = next.shared[kSent];
+      });
+    };
+    switch (me.pc) {
+      case 3:
+        if (bug == Bug::kTruthSecond) return step.Go(4);
+        return close(4);
+      case 4:
+        return step.Go(5, [&](State& next, Party& party) { party.other[3] = Position(next, kSender); });
+      case 5:
+        return mark(6, 0);
+      case 6:
+        return wake(bug == Bug::kOneWord ? kDone : 7, 0);
+      case 7:
+        return mark(8, 1);
+      case 8:
+        return wake(bug == Bug::kTruthSecond ? 9 : kDone, 1);
+      default:
+        return close(kDone);
     }
   }
 
@@ -184,17 +244,22 @@ struct PipeMachine {
   void End(int self, Step& step) const {
     step.Go(kDone, [&](State& next, Party& party) {
       if (self == kReceiver) party.other[4] = 1;
-      if (self == kReceiver && next.shared[kTaken] != next.shared[kSent]) next.shared[kWrong] = 1;
+      if (self == kReceiver && Missed(next)) next.shared[kWrong] = 1;
     });
   }
 
+  // Something that was sent before the end has not been received. (What is sent beside a Close comes before it or too late.)
+  bool Missed(const State& state) const {
+    return closer ? state.shared[kTaken] < state.shared[kOwed] : state.shared[kTaken] != state.shared[kSent];
+  }
   bool Bad(const State& state) const {
     return state.shared[kWrong] != 0 || state.shared[kSent] > state.shared[kTaken] + cells ||
-           (state.party[kReceiver].other[4] != 0 && state.shared[kTaken] != state.shared[kSent]);
+           (state.party[kReceiver].other[4] != 0 && Missed(state));
   }
   bool MaySleep(const State& state, int party) const {
     if (party == kKeeper) return true;
-    return !CanGo(state, party, Position(state, party)) && LookAtPeer(state, party, Bug::kNone) == 0;
+    return !CanGo(state, party, Position(state, party)) && LookAtPeer(state, party, Bug::kNone) == 0 &&
+           !OwnEndIsClosed(state, party);
   }
 };
 
@@ -205,10 +270,11 @@ struct Cast {
   int processes = 2;
   int newcomer = -1;
   uint8_t deaths = 0;
+  bool closer = false;
 };
 
 Result Explore(Bug bug, const Cast& cast) {
-  const PipeMachine machine{.bug = bug, .cells = cast.cells, .receives = cast.receives};
+  const PipeMachine machine{.bug = bug, .cells = cast.cells, .receives = cast.receives, .closer = cast.closer};
   State initial = shm_model::AllJoined(cast.processes, cast.newcomer, cast.messages, cast.deaths);
   for (int i = 0; i < cast.processes; ++i) initial.shared[kOwnsOf(i)] = i != cast.newcomer;
   return sync_model::Explorer(machine, kParties).Run(initial);
@@ -222,6 +288,8 @@ constexpr Cast kOneDeath = {.messages = 3, .processes = 3, .deaths = 1};
 constexpr Cast kOneDeathTwoCells = {.cells = 2, .messages = 3, .processes = 3, .deaths = 1};
 constexpr Cast kTwoDeaths = {.processes = 3, .deaths = 2};
 constexpr Cast kNewcomer = {.newcomer = 0, .deaths = 1};
+constexpr Cast kClosedBesideSend = {.cells = 1, .messages = 3, .processes = 3, .closer = true};
+constexpr Cast kClosedBesideSendTwoCells = {.cells = 2, .messages = 4, .processes = 3, .closer = true};
 
 TEST(PipeModelTest, NobodyHangsAndNothingIsLost) {
   shm_model::ExpectSound("2 messages, 1 cell, a watcher, the sender closes", Explore(Bug::kNone, kCloses));
@@ -232,14 +300,25 @@ TEST(PipeModelTest, NobodyHangsAndNothingIsLost) {
   shm_model::ExpectSound("3 messages, 2 cells, a watcher, 1 death", Explore(Bug::kNone, kOneDeathTwoCells));
   shm_model::ExpectSound("2 messages, 1 cell, a watcher, 2 deaths", Explore(Bug::kNone, kTwoDeaths));
   shm_model::ExpectSound("2 messages, the sender is new, 1 death", Explore(Bug::kNone, kNewcomer));
+  shm_model::ExpectSound("3 messages, 1 cell, closed beside the sender", Explore(Bug::kNone, kClosedBesideSend));
+  shm_model::ExpectSound("4 messages, 2 cells, closed beside the sender", Explore(Bug::kNone, kClosedBesideSendTwoCells));
+}
+
+TEST(PipeModelTest, SeededBugsOfAClosingBesideASendAreFound) {
+  // kOneWord: only the cell at the closer's own position is marked.
+  for (const Bug bug : {Bug::kTruthSecond, Bug::kOneWord, Bug::kEndSecond}) {
+    Result result = Explore(bug, kClosedBesideSend);
+    if (!result.found()) result = Explore(bug, kClosedBesideSendTwoCells);
+    shm_model::ExpectFound("pipe closed beside a send", bug, result);
+  }
 }
 
 TEST(PipeModelTest, SeededBugsAreFound) {
   for (const Bug bug : {Bug::kDeathsNotCompared, Bug::kDeathsReadLate, Bug::kAttachWithoutBump, Bug::kGoneNotAwaited,
-                        Bug::kTruthSecond, Bug::kWakeFirst, Bug::kNoBaton, Bug::kEndSecond,
-                        Bug::kMarkForgotten}) {
+                        Bug::kTruthSecond, Bug::kWakeFirst, Bug::kNoBaton, Bug::kEndSecond, Bug::kMarkForgotten}) {
     Result result;
-    for (const Cast& cast : {kCloses, kReceiverCloses, kOneDeath, kNewcomer, kTwoDeaths, kTwoCells, kReceiverClosesTwoCells}) {
+    for (const Cast& cast :
+         {kCloses, kReceiverCloses, kOneDeath, kNewcomer, kTwoDeaths, kTwoCells, kReceiverClosesTwoCells}) {
       result = Explore(bug, cast);
       if (result.found()) break;
     }
