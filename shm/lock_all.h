@@ -105,6 +105,9 @@ using GuardedBy = std::remove_reference_t<decltype(LockAllAccess::Object(std::de
 template <class... T>
 class [[nodiscard]] AllGuard final : public shm_internal::GuardOfSection<shm_internal::SeveralLocks<sizeof...(T)>> {
  public:
+  AllGuard(AllGuard&&) noexcept = default;
+  AllGuard& operator=(AllGuard&&) noexcept = default;
+
   // The object of the i-th argument of LockAll.
   template <size_t i>
   auto& get() const {

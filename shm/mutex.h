@@ -40,6 +40,10 @@ struct LockAllAccess;
 // Errors:          destroying it in another thread than the one that locked ends the process.
 template <Shareable T>
 class [[nodiscard]] MutexGuard final : public shm_internal::GuardOfObject<T, shm_internal::MutexLock<sizeof(T)>> {
+ public:
+  MutexGuard(MutexGuard&&) noexcept = default;
+  MutexGuard& operator=(MutexGuard&&) noexcept = default;
+
  private:
   friend class Mutex<T>;
   template <class Locks>

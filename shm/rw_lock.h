@@ -59,6 +59,10 @@ class [[nodiscard]] ReadGuard final {
 // The right to change what an RwLock owns, alone, inside one failure-atomic section. Everything on MutexGuard's card holds.
 template <Shareable T>
 class [[nodiscard]] WriteGuard final : public shm_internal::GuardOfObject<T, shm_internal::WriteLock> {
+ public:
+  WriteGuard(WriteGuard&&) noexcept = default;
+  WriteGuard& operator=(WriteGuard&&) noexcept = default;
+
  private:
   friend class RwLock<T>;
   template <class Locks>
