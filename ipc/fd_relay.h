@@ -56,6 +56,10 @@ class KeptRelay final {
 
   // In a forked child it is another one. Errors as Start.
   absl::StatusOr<std::shared_ptr<FdRelay>> Get(WaitHook hook);
+  // FdRelay::Consumed, if there is one.
+  void TellConsumed() const {
+    if (const std::shared_ptr<FdRelay> relay = Known(); relay != nullptr && !relay->Inherited()) relay->Consumed();
+  }
 
  private:
   std::shared_ptr<FdRelay> Known() const {

@@ -73,7 +73,7 @@ class LifoObject final : public LockedObject<T, StackPolicy<T>> {
 //                  stopped inside a call holds up the others: Queue does not.
 // Blocking:        Put sleeps while it is full, Get while it is empty; one call is inside at a time. TryPut, TryGet, size and their likes,
 //                  and calls with a short timeout, wait up to a second for whoever is inside: some microseconds, unless that was stopped.
-//                  Wait does not take it: a Queue, a SimpleQueue or a JoinableQueue can be waited for beside others.
+//                  So does Wait, which takes it for ready if that cannot be told.
 // Memory ordering: what a process did before it put is visible to whoever takes it.
 // Allocation:      items lie in the segment's heap.
 template <class T>

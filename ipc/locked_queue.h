@@ -2,6 +2,7 @@
 #define SHOAL_IPC_LOCKED_QUEUE_H_
 
 #include <algorithm>
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -14,10 +15,14 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "shoal/ipc/audience.h"
+#include "shoal/ipc/locked_queue_watch.h"
 #include "shoal/ipc/message_type.h"
 #include "shoal/ipc/payload.h"
 #include "shoal/ipc/queue_handle.h"
+#include "shoal/ipc/wait_hook.h"
 #include "shoal/ipc/wire_type.h"
+#include "shoal/shm/holds.h"
 #include "shoal/shm/mutex.h"
 #include "shoal/shm/section.h"
 #include "shoal/shm/segment.h"
@@ -28,10 +33,12 @@
 #include "shoal/shm/string.h"
 #include "shoal/sync/condition.h"
 #include "shoal/sync/deadline.h"
+#include "shoal/sync/process_epoch.h"
 #include "shoal/sync/status.h"
 
 // What LifoQueue and PriorityQueue have in common: the items lie in what a Mutex guards, and two conditions tell of changes. So an
-// operation happens whole or not at all, whoever dies in it, and no notification is lost (sync/condition.h).
+// operation happens whole or not at all, whoever dies in it, and no notification is lost (sync/condition.h). Those who wait for several
+// objects at once sleep on a word beside it (locked_queue_watch.h).
 
 namespace shoal::ipc_internal {
 
@@ -98,11 +105,20 @@ class LockedObject {
   }
   Condition& filled() { return filled_; }
   Condition& freed() { return freed_; }
+  Audience& watchers() { return watchers_; }
+
+  // Whether a Get need not wait: for an item, the end, or an error.
+  bool Ready() {
+    const auto guard = Lock(sync_internal::Deadline::Passed());
+    return !guard.ok() || (*guard)->closed != 0 || Policy::Size((*guard)->items) != 0;
+  }
 
  private:
   Mutex<State> state_;  // first: shm/dispose.cc finds it there
   Condition filled_;
   Condition freed_;
+  Audience watchers_;  // take nothing
+  [[maybe_unused]] uint32_t reserved_ = 0;
 };
 
 template <class T, class Policy, class Object>
@@ -149,6 +165,20 @@ class LockedHandle {
     (*guard)->closed = 1;
     object->filled().NotifyAll(*guard).IgnoreError();
     object->freed().NotifyAll(*guard).IgnoreError();
+    guard->Release();
+    object->watchers().Wake(INT_MAX);
+  }
+
+  // For Wait; valid as long as this process holds the queue.
+  WaitHook wait_hook() const {
+    Watch* const watch = WatchOrNull();
+    return watch == nullptr ? WaitHook() : watch->Hook();
+  }
+  // As Queue::fd.
+  [[nodiscard]] absl::StatusOr<int> fd() const {
+    Watch* const watch = WatchOrNull();
+    if (watch == nullptr) return NamesNoQueue();
+    return watch->Fd();
   }
 
   [[nodiscard]] absl::Status PublishAs(std::string_view key) const { return PublishQueue(key, object_); }
@@ -188,8 +218,13 @@ class LockedHandle {
     if (guard->closed != 0) return PutIntoClosedQueue();
     absl::Status status = Policy::Put(*guard, value);
     if (status.ok()) status = object->filled().Notify(guard);
-    if (!status.ok()) guard.Rollback();
-    return status;
+    if (!status.ok()) {
+      guard.Rollback();
+      return status;
+    }
+    guard.Release();
+    object->watchers().Wake(INT_MAX);
+    return absl::OkStatus();
   }
 
   absl::StatusOr<T> GetUntil(Deadline deadline) {
@@ -206,8 +241,21 @@ class LockedHandle {
       guard.Rollback();
       return status;
     }
+    guard.Release();
+    if (const shm_internal::Hold* const hold = HoldOrNull()) Watch::TellConsumed(*hold);
     if (!value.has_value()) return DamagedMessage();
     return *std::move(value);
+  }
+
+  using Watch = LockedWatch<Object>;
+  shm_internal::Hold* HoldOrNull() const {
+    shm_internal::Hold* const hold = shm_internal::HandleAccess::Of(object_).hold_or_null();
+    return hold == nullptr || !sync_internal::InProcessOf(hold->epoch) ? nullptr : hold;
+  }
+  // Null: the handle names no queue of this process's.
+  Watch* WatchOrNull() const {
+    shm_internal::Hold* const hold = HoldOrNull();
+    return hold == nullptr ? nullptr : &Watch::Of(*hold, *object_.get());
   }
 
   static absl::Duration Left(Deadline deadline) {

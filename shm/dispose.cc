@@ -17,6 +17,7 @@
 #include "shoal/shm/dispose.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -69,8 +70,13 @@ bool MayOwn(const Layout& layout) { return layout.kind == Layout::Kind::kOuter |
 
 // A class in `layout` that owns something, and is not in the table. Null: there is none.
 const Layout* FindUnknownOwner(const Layout& layout) {
-  const bool unknown = layout.kind == Layout::Kind::kNamed && RowOf(layout.name) == nullptr;
-  if (unknown && std::any_of(layout.parts.begin(), layout.parts.end(), MayOwn)) return &layout;
+  if (layout.kind == Layout::Kind::kNamed) {
+    const ContainerRow* const row = RowOf(layout.name);
+    if (row == nullptr && std::any_of(layout.parts.begin(), layout.parts.end(), MayOwn)) return &layout;
+    // What is in these does not lie there as what it is.
+    constexpr std::array kOfOtherThings = {&HandlePart, &CellsPart, &PipePart, &EndPart};
+    if (row != nullptr && std::count(kOfOtherThings.begin(), kOfOtherThings.end(), row->part) != 0) return nullptr;
+  }
   for (const Layout& part : layout.parts) {
     if (const Layout* const found = FindUnknownOwner(part)) return found;
   }

@@ -96,8 +96,7 @@ Segment& Segment::Default() {
     static Segment* const refused = new Segment(shm_internal::NoProcessState());
     return *refused;
   }
-  if (Segment* const known = state->default_segment.load(std::memory_order_acquire))
-    return *known;  // default.birth (acquire)
+  if (Segment* const known = state->default_segment.load(std::memory_order_acquire)) return *known;  // default.birth (acquire)
   const std::lock_guard lock(state->default_mutex);
   if (Segment* const known = state->default_segment.load(std::memory_order_relaxed)) return *known;  // relaxed: the mutex
   absl::StatusOr<Segment> made = absl::UnknownError("");

@@ -1,5 +1,6 @@
 // LifoQueue, PriorityQueue and SimpleQueue in all worlds, and beside deaths.
 
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "gtest/gtest.h"
+#include "shoal/ipc/joinable_queue.h"
 #include "shoal/ipc/lifo_queue.h"
 #include "shoal/ipc/priority_queue.h"
 #include "shoal/ipc/simple_queue.h"
@@ -329,19 +331,44 @@ TEST(LockedQueueTest, NothingIsLeftOfOneThatNobodyHolds) {
   EXPECT_EQ(segment->used_bytes(), before);
 }
 
-TEST_P(LockedQueueWorlds, ASimpleQueueIsWaitedFor) {
-  auto first = WorldOf<SimpleQueue<int>>(GetParam(), 2);
-  auto second = WorldOf<SimpleQueue<int>>(GetParam(), 2);
+// One sleeps beside two queues, with a descriptor among what it waits for and without, and takes what was put into either.
+template <class Q>
+void ExpectWaitedFor(World world) {
+  auto first = WorldOf<Q>(world, 2);
+  auto second = WorldOf<Q>(world, 2);
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
   EXPECT_TRUE(Wait({*first, *second}, absl::ZeroDuration()).value().empty());
-  Party putter = second.Start(1, [](SimpleQueue<int>& queue, int) { EXPECT_TRUE(queue.Put(1).ok()); });
-  EXPECT_EQ(Wait({*first, *second}).value(), std::vector<size_t>{1});
-  putter.Join();
-  struct pollfd entry = {.fd = second->fd().value(), .events = POLLIN, .revents = 0};
-  EXPECT_EQ(poll(&entry, 1, -1), 1);
-  EXPECT_EQ(second->Get().value(), 1);
+  for (const bool with_descriptor : {false, true}) {
+    for (const size_t filled : {0, 1}) {
+      Party sleeper(World::kThreads, [&] {
+        std::vector<Waitable> any_of = {*first, *second};
+        if (with_descriptor) any_of.push_back(ends[0]);
+        EXPECT_EQ(Wait(any_of).value(), std::vector<size_t>{filled});
+      });
+      sleeper.AwaitAsleep();
+      auto& into = filled == 0 ? first : second;
+      Party putter = into.Start(1, [](Q& queue, int) { EXPECT_TRUE(queue.Put(7).ok()); });
+      sleeper.Join();
+      putter.Join();
+      struct pollfd entry = {.fd = into->fd().value(), .events = POLLIN, .revents = 0};
+      EXPECT_EQ(poll(&entry, 1, -1), 1);
+      EXPECT_EQ(into->Get().value(), 7);
+      EXPECT_TRUE(Wait({*first, *second, ends[0]}, absl::ZeroDuration()).value().empty());
+      EXPECT_EQ(poll(&entry, 1, 0), 0) << "what was taken makes it readable no more";
+    }
+  }
+  Party sleeper(World::kThreads, [&] { EXPECT_EQ(Wait({*second, *first}).value(), std::vector<size_t>{1}); });
+  sleeper.AwaitAsleep();
   first->Close();
-  EXPECT_EQ(Wait({*first, *second}).value(), std::vector<size_t>{0});
+  sleeper.Join();
+  close(ends[0]);
+  close(ends[1]);
 }
+TEST_P(LockedQueueWorlds, ASimpleQueueIsWaitedFor) { ExpectWaitedFor<SimpleQueue<int>>(GetParam()); }
+TEST_P(LockedQueueWorlds, ALifoQueueIsWaitedFor) { ExpectWaitedFor<LifoQueue<int>>(GetParam()); }
+TEST_P(LockedQueueWorlds, APriorityQueueIsWaitedFor) { ExpectWaitedFor<PriorityQueue<int>>(GetParam()); }
+TEST_P(LockedQueueWorlds, AJoinableQueueIsWaitedFor) { ExpectWaitedFor<JoinableQueue<int>>(GetParam()); }
 
 TEST_P(LockedQueueWorlds, ASimpleQueue) {
   auto world = WorldOf<SimpleQueue<std::string>>(GetParam(), 2);

@@ -26,6 +26,7 @@
 #include "shoal/sync/event.h"
 #include "shoal/sync/futex.h"
 #include "shoal/sync/robust_list.h"
+#include "shoal/tests/kill/census.h"
 #include "shoal/tests/kill/member_without_keeper.h"
 
 // The operation's process makes the pipes, and hands each end over to the party that takes it. Whoever sleeps beside a dead victim's end
@@ -68,12 +69,6 @@ Segment* segment = nullptr;
 std::vector<ConnectionTicket>* tickets = nullptr;
 
 std::shared_ptr<Attachment> TheAttachment() { return Attachment::Of(&segment->deaths()); }
-
-uint64_t Blocks(const Attachment& attachment) {
-  uint64_t journals = 0;
-  for (const shm_internal::ThreadSlot& slot : attachment.threads()) journals += slot.journal.load() != 0;
-  return attachment.heap().Usage().allocated_blocks - journals;
-}
 
 // Becomes a participant. Whoever is stepped has no keeper, so that it does only what it is told to.
 void ComeIn() {
@@ -129,7 +124,7 @@ void SetUp(Room& room, Contents contents) {
   Made<Pairs>(1);
   auto queue = EndsQueue::Create({.segment = segment, .capacity = 1});
   SHOAL_CHECK(queue.ok() && queue->PublishAs("ends").ok(), "a queue can be made");
-  room.blocks_at_first = Blocks(*attachment);
+  room.blocks_at_first = BlocksBesideJournals(*attachment);
   auto pairs = Made<Pair>(1);
   auto texts = Made<std::string>(1);
   auto carrier = Made<Pairs>(1);
@@ -336,7 +331,7 @@ Verdict Judge(void* shared) {
   shm_internal::DestroyDoomed(attachment);
   if (room.torn) return Verdict::kHalfDone;
   if (room.received < room.sent) return Verdict::kLost;
-  const uint64_t blocks = Blocks(*attachment);
+  const uint64_t blocks = BlocksBesideJournals(*attachment);
   return blocks == room.blocks_at_first ? Verdict::kFine : blocks < room.blocks_at_first ? Verdict::kHalfDone : Verdict::kLeaked;
 }
 

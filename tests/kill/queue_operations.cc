@@ -20,6 +20,7 @@
 #include "shoal/ipc/lifo_queue.h"
 #include "shoal/ipc/priority_queue.h"
 #include "shoal/ipc/queue.h"
+#include "shoal/ipc/wait.h"
 #include "shoal/shm/atomic.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/journal.h"
@@ -32,6 +33,7 @@
 #include "shoal/sync/process_epoch.h"
 #include "shoal/sync/robust_list.h"
 #include "shoal/sync/robust_lock.h"
+#include "shoal/tests/kill/census.h"
 #include "shoal/tests/kill/member_without_keeper.h"
 
 namespace shoal::tests {
@@ -127,12 +129,6 @@ Shared<Atomic<int64_t>> Holding::Make(int value) {
 }
 
 std::shared_ptr<Attachment> TheAttachment() { return Attachment::Of(in_segment); }
-
-uint64_t Blocks(const Attachment& attachment) {
-  uint64_t journals = 0;
-  for (const shm_internal::ThreadSlot& slot : attachment.threads()) journals += slot.journal.load() != 0;
-  return attachment.heap().Usage().allocated_blocks - journals;
-}
 
 // In the operation's own process it is the one of the current segment; in a party, found once.
 template <class K>
@@ -249,7 +245,7 @@ void SetUp(void* shared) {
   Mine<K>() = *queue;
   GetOne<K>(room, absl::ZeroDuration());
   if constexpr (std::is_same_v<K, Holding>) Holding::Make(0);  // so that its type is known
-  room.blocks_at_first = Blocks(*TheAttachment());
+  room.blocks_at_first = BlocksBesideJournals(*TheAttachment());
   for (int value = 0; value < messages; ++value) {
     SHOAL_CHECK(queue->Put(K::Make(value)).ok(), "a queue has room");
     ++room.put[value];
@@ -300,14 +296,12 @@ Verdict Judge(void* shared) {
   }
   if (lost > room.may_lose || repeated > room.may_repeat) return Verdict::kLost;
   const std::shared_ptr<Attachment> attachment = TheAttachment();
-  for (const shm_internal::ThreadSlot& slot : attachment->threads()) {
-    if (shm_internal::Head::IsOpen(slot.head.load())) return Verdict::kHalfDone;
-  }
+  if (AnySectionIsOpen(*attachment)) return Verdict::kHalfDone;
   Mine<K>().reset();
   segment->Reap();
   // The containers of the locked kinds keep what they have grown to.
   constexpr bool kExact = !std::is_same_v<K, Stack> && !std::is_same_v<K, Sorted>;
-  return !kExact || Blocks(*attachment) == room.blocks_at_first ? Verdict::kFine : Verdict::kLeaked;
+  return !kExact || BlocksBesideJournals(*attachment) == room.blocks_at_first ? Verdict::kFine : Verdict::kLeaked;
 }
 
 template <class K, size_t capacity, int messages>
@@ -348,6 +342,31 @@ void PutAndHold(void* shared, const Gate& gate) {
   Room& room = *static_cast<Room*>(shared);
   if (Found<K>().Put(K::Make(9), absl::ZeroDuration()).ok()) ++room.put[9];
   gate.Hold();
+}
+
+// Looks at it beside others, takes what there is, or looks again.
+template <class K>
+void WaitAndGet(Room& room) {
+  for (;;) {
+    const auto ready = Wait({Found<K>()});
+    SHOAL_CHECK(ready.ok() && !ready->empty(), "a queue can be waited for");
+    const auto message = Found<K>().Get(absl::ZeroDuration());
+    if (absl::IsDeadlineExceeded(message.status())) continue;
+    if (message.ok()) Count<K>(room, *message);
+    return;
+  }
+}
+
+template <class K>
+void AddWaitBeside(std::vector<Operation>& operations, const std::string& kind) {
+  Operation operation = Registered<K, 2, 0>(kind + ", put, one waits beside others", Prepare<K>, Put<K, 5>);
+  operation.sleepers = {On(WaitAndGet<K>)};
+  operation.may_sleep = NothingToTake<K>;
+  operations.push_back(operation);
+  operation = Registered<K, 2, 0>(kind + ", close, one waits beside others", Prepare<K>, Close<K>);
+  operation.sleepers = {On(WaitAndGet<K>)};
+  operation.may_sleep = NothingToTake<K>;
+  operations.push_back(operation);
 }
 
 template <class K>
@@ -466,6 +485,9 @@ std::vector<Operation> QueueOperations() {
   AddTakenBack<AcknowledgedText>(operations, "queue of blocks with acknowledge");
   AddBasics<Stack>(operations, "lifo queue");
   AddBasics<Sorted>(operations, "priority queue");
+  AddWaitBeside<Plain>(operations, "queue");
+  AddWaitBeside<Stack>(operations, "lifo queue");
+  AddWaitBeside<Sorted>(operations, "priority queue");
   {
     Operation operation = Registered<Plain, 4, 0>("queue, put three, 2 getters asleep", Prepare<Plain>, PutThree<Plain>);
     operation.sleepers = {On(Get<Plain>), On(Get<Plain>)};
