@@ -114,12 +114,13 @@ class Box final {
   template <class... Args>
   static absl::Status Build(Section& section, Room& room, Args&&... args) {
     const Change none = {{.elements = nullptr, .size = 0, .capacity = 0}, &section, 0};
-    const size_t mark = section.mark();
+    shm_internal::CancelGuard records(section);
     SHOAL_RETURN_IF_ERROR(shm_internal::VectorCore::MakeRoom(kShape, none, 1, room));
     room.capacity = 1;
-    absl::Status built = shm_internal::Construct(section, reinterpret_cast<T*>(room.elements), std::forward<Args>(args)...);
-    if (!built.ok()) section.CancelSince(mark);
-    return built;
+    SHOAL_RETURN_IF_ERROR(
+        shm_internal::Construct(section, reinterpret_cast<T*>(room.elements), std::forward<Args>(args)...));
+    records.Dismiss();
+    return absl::OkStatus();
   }
 
   shm_internal::VectorCore core_;
@@ -136,13 +137,11 @@ absl::Status Box<T>::Set(Args&&... args) {
   Change change;
   SHOAL_RETURN_IF_ERROR(core_.Begin(kShape, change));
   Section& section = *change.section;
-  const size_t mark = section.mark();
+  shm_internal::CancelGuard records(section);
   Room room;
   SHOAL_RETURN_IF_ERROR(Build(section, room, std::forward<Args>(args)...));
-  if (absl::Status gone = shm_internal::Dispose(section, *this); !gone.ok()) {
-    section.CancelSince(mark);
-    return gone;
-  }
+  SHOAL_RETURN_IF_ERROR(shm_internal::Dispose(section, *this));
+  records.Dismiss();
   core_.MoveTo(room, 1);
   return absl::OkStatus();
 }

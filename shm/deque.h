@@ -172,14 +172,12 @@ absl::StatusOr<T*> Deque<T>::Add(bool front, Args&&... args) {
     core_.size = change.size + 1;
     return made;
   }
-  const size_t mark = section.mark();
+  shm_internal::CancelGuard records(section);
   Room room;
   SHOAL_RETURN_IF_ERROR(shm_internal::DequeCore::MakeRoom(kShape, change, change.size + 1, room));
   T* const made = At(room.elements, front ? 0 : change.size);
-  if (absl::Status built = shm_internal::Construct(section, made, std::forward<Args>(args)...); !built.ok()) {
-    section.CancelSince(mark);
-    return built;
-  }
+  SHOAL_RETURN_IF_ERROR(shm_internal::Construct(section, made, std::forward<Args>(args)...));
+  records.Dismiss();
   MoveAll(change, room, front ? 1 : 0);
   core_.MoveTo(room, 0, change.size + 1);
   return made;
@@ -205,12 +203,10 @@ absl::Status Deque<T>::Set(size_t index, Args&&... args) {
   // Aside first: the arguments may be in the element, and the old one stays if this fails.
   alignas(T) std::byte aside[sizeof(T)];
   T* const built = reinterpret_cast<T*>(aside);
-  const size_t mark = section.mark();
+  shm_internal::CancelGuard records(section);
   SHOAL_RETURN_IF_ERROR(shm_internal::Construct(section, built, std::forward<Args>(args)...));
-  if (absl::Status gone = shm_internal::Dispose(section, *element); !gone.ok()) {
-    section.CancelSince(mark);
-    return gone;
-  }
+  SHOAL_RETURN_IF_ERROR(shm_internal::Dispose(section, *element));
+  records.Dismiss();
   shm_internal::Relocate(section, built, element);
   return absl::OkStatus();
 }

@@ -17,7 +17,8 @@
 //  Otherwise it becomes `erased`. A search looks at each group once, so that it ends in any table, and at slots that exist only.
 //
 //  Every operation does first what may fail: it saves, takes a table, builds what goes into a free slot, and names what is to be given
-//  up. A failure there takes the blocks' records back (Section::CancelSince). Then it stores, which cannot fail.
+//  up. A failure there, or an exception of the keys' and values' own code, takes the blocks' records back (CancelGuard). Then it
+//  stores, which cannot fail.
 //
 //  If the thread dies …                      the others see, after the section is undone, …
 //   before the control byte is stored         a free slot, with bytes that mean nothing
@@ -94,15 +95,13 @@ absl::Status HashMapCore::TakeTable(const SlotShape& shape, const HashMapChange&
     return MakeStatus(absl::StatusCode::kResourceExhausted,
                       absl::StrCat("no segment has room for ", capacity, " slots of ", shape.bytes, " bytes"));
   }
-  const size_t mark = section.mark();
+  CancelGuard records(section);
   SHOAL_ASSIGN_OR_RETURN(const Block block, section.Allocate(shape.TableBytes(capacity), shape.BlockAlignment()));
   if (change.capacity != 0) {
     const std::byte* const old = change.groups - shape.GroupsAt();
-    if (absl::Status freed = section.Free(section.attachment().OffsetOf(old)); !freed.ok()) {
-      section.CancelSince(mark);
-      return freed;
-    }
+    SHOAL_RETURN_IF_ERROR(section.Free(section.attachment().OffsetOf(old)));
   }
+  records.Dismiss();
   std::byte* const at = section.attachment().base() + block.offset;
   const TableHeader header = {.log2_capacity = static_cast<uint8_t>(std::countr_zero(capacity)),
                               .log2_alignment = static_cast<uint8_t>(std::countr_zero(shape.alignment)),

@@ -150,16 +150,16 @@ absl::StatusOr<V*> HashMap<K, V>::Add(Change& change, Place place, uint64_t hash
   const bool fills_empty = *place.control == shm_internal::kEmptySlot;
   if (change.reused) SHOAL_RETURN_IF_ERROR(section.Save(place.free_slot, kShape.bytes));
   if (absl::Status saved = change.SaveControl(place.control); __builtin_expect(!saved.ok(), 0)) return saved;
-  const size_t mark = section.mark();
+  shm_internal::CancelGuard records(section);
   if (absl::Status built = shm_internal::Construct(section, KeyIn(place.free_slot), key); __builtin_expect(!built.ok(), 0)) {
     return built;
   }
   V* const value = ValueIn(place.free_slot);
   if (absl::Status built = shm_internal::Construct(section, value, std::forward<Args>(args)...);
       __builtin_expect(!built.ok(), 0)) {
-    section.CancelSince(mark);
     return built;
   }
+  records.Dismiss();
   *place.control = shm_internal::ControlOf(hash);
   ++core_.size;
   if (fills_empty && core_.room != 0) --core_.room;
@@ -170,7 +170,7 @@ absl::StatusOr<V*> HashMap<K, V>::Add(Change& change, Place place, uint64_t hash
 template <class K, class V>
 absl::Status HashMap<K, V>::Rebuild(Change& change, size_t capacity) {
   Section& section = *change.section;
-  const size_t mark = section.mark();
+  shm_internal::CancelGuard records(section);
   Table taken;
   SHOAL_RETURN_IF_ERROR(shm_internal::HashMapCore::TakeTable(kShape, change, capacity, taken));
   size_t moved = 0;
@@ -181,20 +181,15 @@ absl::Status HashMap<K, V>::Rebuild(Change& change, size_t capacity) {
       uint64_t hash;
       Place place;
       if (Key::HashStored(*KeyIn(slot), Covering(section), hash)) place = FindFree(taken, hash);
-      if (place.free_slot == nullptr || moved == shm_internal::MostInUse(capacity)) {
-        section.CancelSince(mark);
-        return core_.NonsenseInside();
-      }
+      if (place.free_slot == nullptr || moved == shm_internal::MostInUse(capacity)) return core_.NonsenseInside();
       shm_internal::Relocate(section, KeyIn(slot), KeyIn(place.free_slot));
       shm_internal::Relocate(section, ValueIn(slot), ValueIn(place.free_slot));
       *place.control = shm_internal::ControlOf(hash);
       ++moved;
     }
   }
-  if (moved != core_.size) {
-    section.CancelSince(mark);
-    return core_.NonsenseInside();
-  }
+  if (moved != core_.size) return core_.NonsenseInside();
+  records.Dismiss();
   core_.MoveTo(kShape, taken, moved, section);
   static_cast<Table&>(change) = taken;
   change.fresh = true;
@@ -223,12 +218,10 @@ absl::Status HashMap<K, V>::Replace(const Change& change, std::byte* slot, Args&
     // Aside first: the arguments may be in the old value, which stays if this fails.
     alignas(V) std::byte aside[sizeof(V)];
     V* const built = reinterpret_cast<V*>(aside);
-    const size_t mark = section.mark();
+    shm_internal::CancelGuard records(section);
     SHOAL_RETURN_IF_ERROR(shm_internal::Construct(section, built, std::forward<Args>(args)...));
-    if (absl::Status gone = shm_internal::Dispose(section, *value); !gone.ok()) {
-      section.CancelSince(mark);
-      return gone;
-    }
+    SHOAL_RETURN_IF_ERROR(shm_internal::Dispose(section, *value));
+    records.Dismiss();
     shm_internal::Relocate(section, built, value);
     return absl::OkStatus();
   }
@@ -343,14 +336,12 @@ absl::Status HashMap<K, V>::Clear() {
   Change change;
   SHOAL_RETURN_IF_ERROR(core_.Begin(kShape, change));
   if (change.capacity == 0) return absl::OkStatus();
-  const size_t mark = change.section->mark();
+  shm_internal::CancelGuard records(*change.section);
   shm_internal::Disposal disposal(*change.section);
   AddAll(disposal, change);
   SHOAL_RETURN_IF_ERROR(disposal.Run());
-  if (absl::Status freed = core_.GiveUpTable(kShape, change); !freed.ok()) {
-    change.section->CancelSince(mark);
-    return freed;
-  }
+  SHOAL_RETURN_IF_ERROR(core_.GiveUpTable(kShape, change));
+  records.Dismiss();
   core_.MoveOut();
   return absl::OkStatus();
 }

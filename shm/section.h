@@ -227,6 +227,27 @@ class Section final {
   SavedExtents saved_;
 };
 
+// Takes back what an operation has allocated and freed since this was made, however it is left, by an error or by an exception of the
+// user's code, unless it is dismissed. Costs a comparison where nothing was recorded.
+class CancelGuard final {
+ public:
+  explicit CancelGuard(Section& section) : section_(section), mark_(section.mark()) {}
+  CancelGuard(const CancelGuard&) = delete;
+  CancelGuard& operator=(const CancelGuard&) = delete;
+  ~CancelGuard() {
+    if (__builtin_expect(mark_ != kDismissed && section_.mark() != mark_, 0)) section_.CancelSince(mark_);
+  }
+
+  // All that may fail is done. What follows only stores.
+  void Dismiss() { mark_ = kDismissed; }
+
+ private:
+  static constexpr size_t kDismissed = ~size_t{0};
+
+  Section& section_;
+  size_t mark_;
+};
+
 struct ThreadPlaces;
 
 // What a thread knows of its sections. Lies in the thread's record, so that a program and its plug-ins see the same, and all zero in a

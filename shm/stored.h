@@ -28,7 +28,8 @@
 //   Dispose(section, object)                  Status. What it owns is given back when the section commits; its bytes stay.
 //
 // All of them write without saving: the bytes at `where` and `to` are saved already, or were nobody's when the section began, or lie
-// in a block that the section has taken. An error leaves everything as it was.
+// in a block that the section has taken. An error leaves everything as it was; so does an exception, which only what the user wrote
+// can throw in Construct: constructors, conversions, ranges.
 
 namespace shoal::shm_internal {
 
@@ -134,9 +135,9 @@ absl::Status Construct(Section& section, T* where, Args&&... args) {
     ConstructOwners(section, *where);
     return absl::OkStatus();
   } else if constexpr (IsOwner<T>()) {
-    const size_t mark = section.mark();
+    CancelGuard records(section);
     absl::Status status = StoredAccess::Construct(section, where, std::forward<Args>(args)...);
-    if (__builtin_expect(!status.ok(), 0)) section.CancelSince(mark);
+    if (__builtin_expect(status.ok(), 1)) records.Dismiss();
     return status;
   } else {
     constexpr bool copied = (std::same_as<std::remove_cvref_t<Args>, T> || ...);
@@ -146,12 +147,12 @@ absl::Status Construct(Section& section, T* where, Args&&... args) {
                   "build it empty and fill it");
     if constexpr (StoredStruct<T> && !copied) {
       static_assert(sizeof...(Args) <= kStruct<T>.count, "more arguments than the struct has fields");
-      const size_t mark = section.mark();
+      CancelGuard records(section);
       ::new (static_cast<void*>(where)) T{};
       ConstructOwners(section, *where);
       absl::Status status =
           ConstructFields(section, *where, std::index_sequence_for<Args...>(), std::forward<Args>(args)...);
-      if (__builtin_expect(!status.ok(), 0)) section.CancelSince(mark);
+      if (__builtin_expect(status.ok(), 1)) records.Dismiss();
       return status;
     } else {
       return absl::OkStatus();

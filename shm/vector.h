@@ -45,7 +45,9 @@ namespace shoal {
 // Errors:          every call that returns a Status leaves the vector as it was unless it is OK. FailedPrecondition: it does not lie in a
 //                  segment, or this thread has no section open there. ResourceExhausted: the segment is full, or the
 //                  section has changed too much. OutOfRange: an index. DataLoss: the header makes no sense. operator[] with a wrong index
-//                  ends the process. operator[], begin and data trust the header; Checked does not.
+//                  ends the process. operator[], begin and data trust the header; Checked does not. Nothing of ours throws.
+//                  What an element's constructor, a conversion or a range throws comes out and leaves the vector as it was, too:
+//                  who catches it inside the section may go on and commit. Such code changes nothing in the segment itself.
 // Allocation:      one block, doubled when it is full. A section that grows it needs the old block until it commits.
 // Layout:          40 bytes; docs/memory_format.md.
 template <class T>
@@ -208,14 +210,12 @@ template <class T>
 template <class... Args>
 __attribute__((noinline)) absl::Status Vector<T>::AddToFull(const Change& change, T*& made, Args&&... args) {
   Section& section = *change.section;
-  const size_t mark = section.mark();
+  shm_internal::CancelGuard records(section);
   Room room;
   SHOAL_RETURN_IF_ERROR(shm_internal::VectorCore::MakeRoom(kShape, change, change.size + 1, room));
   made = At(room.elements, change.size);
-  if (absl::Status built = shm_internal::Construct(section, made, std::forward<Args>(args)...); !built.ok()) {
-    section.CancelSince(mark);
-    return built;
-  }
+  SHOAL_RETURN_IF_ERROR(shm_internal::Construct(section, made, std::forward<Args>(args)...));
+  records.Dismiss();
   shm_internal::Relocate(section, At(change.elements, 0), At(room.elements, 0), change.size);
   core_.MoveTo(room, change.size + 1);
   return absl::OkStatus();
@@ -233,12 +233,10 @@ absl::Status Vector<T>::Set(size_t index, Args&&... args) {
   // Aside first: the arguments may be in the element, and the old one stays if this fails.
   alignas(T) std::byte aside[sizeof(T)];
   T* const built = reinterpret_cast<T*>(aside);
-  const size_t mark = section.mark();
+  shm_internal::CancelGuard records(section);
   SHOAL_RETURN_IF_ERROR(shm_internal::Construct(section, built, std::forward<Args>(args)...));
-  if (absl::Status gone = shm_internal::Dispose(section, *element); !gone.ok()) {
-    section.CancelSince(mark);
-    return gone;
-  }
+  SHOAL_RETURN_IF_ERROR(shm_internal::Dispose(section, *element));
+  records.Dismiss();
   shm_internal::Relocate(section, built, element);
   return absl::OkStatus();
 }
@@ -270,14 +268,11 @@ absl::Status Vector<T>::ConstructEach(Section& section, T* where, R&& range) {
     const size_t count = static_cast<size_t>(std::ranges::distance(range));
     if (count != 0) std::memcpy(static_cast<void*>(where), std::to_address(std::ranges::begin(range)), count * sizeof(T));
   } else {
-    const size_t mark = section.mark();
+    shm_internal::CancelGuard records(section);
     for (auto&& value : range) {
-      if (absl::Status built = shm_internal::Construct(section, where++, std::forward<decltype(value)>(value));
-          !built.ok()) {
-        section.CancelSince(mark);
-        return built;
-      }
+      SHOAL_RETURN_IF_ERROR(shm_internal::Construct(section, where++, std::forward<decltype(value)>(value)));
     }
+    records.Dismiss();
   }
   return absl::OkStatus();
 }
@@ -295,13 +290,11 @@ absl::Status Vector<T>::Append(R&& range) {
     core_.size = change.size + count;
     return absl::OkStatus();
   }
-  const size_t mark = section.mark();
+  shm_internal::CancelGuard records(section);
   Room room;
   SHOAL_RETURN_IF_ERROR(shm_internal::VectorCore::MakeRoom(kShape, change, change.size + count, room));
-  if (absl::Status built = ConstructEach(section, At(room.elements, change.size), range); !built.ok()) {
-    section.CancelSince(mark);
-    return built;
-  }
+  SHOAL_RETURN_IF_ERROR(ConstructEach(section, At(room.elements, change.size), range));
+  records.Dismiss();
   shm_internal::Relocate(section, At(change.elements, 0), At(room.elements, 0), change.size);
   core_.MoveTo(room, change.size + count);
   return absl::OkStatus();
@@ -316,17 +309,14 @@ absl::Status Vector<T>::Assign(R&& range) {
   Section& section = *change.section;
   const size_t count = static_cast<size_t>(std::ranges::distance(range));
   if (count == 0) return Truncate(change, 0);
-  const size_t mark = section.mark();
+  shm_internal::CancelGuard records(section);
   const Change without_growth = {{.elements = nullptr, .size = 0, .capacity = 0}, &section, 0};
   Room room;
   SHOAL_RETURN_IF_ERROR(shm_internal::VectorCore::MakeRoom(kShape, without_growth, count, room));
-  absl::Status status = ConstructEach(section, At(room.elements, 0), range);
-  if (status.ok()) status = shm_internal::Dispose(section, At(change.elements, 0), change.size);
-  if (status.ok() && change.capacity != 0) status = section.Free(section.attachment().OffsetOf(change.elements));
-  if (!status.ok()) {
-    section.CancelSince(mark);
-    return status;
-  }
+  SHOAL_RETURN_IF_ERROR(ConstructEach(section, At(room.elements, 0), range));
+  SHOAL_RETURN_IF_ERROR(shm_internal::Dispose(section, At(change.elements, 0), change.size));
+  if (change.capacity != 0) SHOAL_RETURN_IF_ERROR(section.Free(section.attachment().OffsetOf(change.elements)));
+  records.Dismiss();
   core_.MoveTo(room, count);
   return absl::OkStatus();
 }
@@ -399,12 +389,10 @@ absl::Status Vector<T>::Clear() {
   if (change.kept * sizeof(T) <= kWorthSaving) return Truncate(change, 0);
   // What comes next would have to save the old elements one by one. In a block of its own it saves nothing.
   Section& section = *change.section;
-  const size_t mark = section.mark();
+  shm_internal::CancelGuard records(section);
   SHOAL_RETURN_IF_ERROR(section.Free(section.attachment().OffsetOf(change.elements)));
-  if (absl::Status gone = shm_internal::Dispose(section, At(change.elements, 0), change.size); !gone.ok()) {
-    section.CancelSince(mark);
-    return gone;
-  }
+  SHOAL_RETURN_IF_ERROR(shm_internal::Dispose(section, At(change.elements, 0), change.size));
+  records.Dismiss();
   core_.MoveTo({}, 0);
   return absl::OkStatus();
 }
@@ -450,16 +438,14 @@ absl::Status Vector<T>::ShrinkToFit() {
   SHOAL_RETURN_IF_ERROR(core_.Begin(kShape, change));
   if (change.size == change.capacity) return absl::OkStatus();
   Section& section = *change.section;
-  const size_t mark = section.mark();
+  shm_internal::CancelGuard records(section);
   Room room;
   if (change.size != 0) {
     const Change without_growth = {{.elements = nullptr, .size = 0, .capacity = 0}, &section, 0};
     SHOAL_RETURN_IF_ERROR(shm_internal::VectorCore::MakeRoom(kShape, without_growth, change.size, room));
   }
-  if (absl::Status freed = section.Free(section.attachment().OffsetOf(change.elements)); !freed.ok()) {
-    section.CancelSince(mark);
-    return freed;
-  }
+  SHOAL_RETURN_IF_ERROR(section.Free(section.attachment().OffsetOf(change.elements)));
+  records.Dismiss();
   shm_internal::Relocate(section, At(change.elements, 0), At(room.elements, 0), change.size);
   core_.MoveTo(room, change.size);
   return absl::OkStatus();

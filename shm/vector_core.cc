@@ -11,7 +11,8 @@
 //  vectors) it comes to lie where nothing needs saving, so it is marked as saved.
 //
 //  Every operation does first what may fail: it saves, takes a block, builds new elements where nothing lies yet, and names what is to be
-//  given up. A failure there takes the blocks' records back (Section::CancelSince). Then it stores, which cannot fail.
+//  given up. A failure there, or an exception of the elements' own code, takes the blocks' records back (CancelGuard). Then it stores,
+//  which cannot fail.
 //
 //  If the thread dies …                      the others see, after the section is undone, …
 //   before the header is saved                nothing
@@ -82,7 +83,7 @@ absl::Status VectorCore::MakeRoom(ElementShape shape, const VectorChange& change
     return MakeStatus(absl::StatusCode::kResourceExhausted,
                       absl::StrCat("no segment has room for ", needed, " elements of ", shape.bytes, " bytes"));
   }
-  const size_t mark = section.mark();
+  CancelGuard records(section);
   size_t bytes = Heap::UsableBytesFor(std::max(needed, 2 * change.capacity) * shape.bytes, shape.alignment);
   absl::StatusOr<Block> block = section.Allocate(bytes, shape.alignment);
   if (!block.ok() && needed < 2 * change.capacity) {
@@ -90,12 +91,8 @@ absl::Status VectorCore::MakeRoom(ElementShape shape, const VectorChange& change
     block = section.Allocate(bytes, shape.alignment);
   }
   if (!block.ok()) return std::move(block).status();
-  if (change.capacity != 0) {
-    if (absl::Status freed = section.Free(section.attachment().OffsetOf(change.elements)); !freed.ok()) {
-      section.CancelSince(mark);
-      return freed;
-    }
-  }
+  if (change.capacity != 0) SHOAL_RETURN_IF_ERROR(section.Free(section.attachment().OffsetOf(change.elements)));
+  records.Dismiss();
   room.elements = section.attachment().base() + block->offset;
   room.capacity = bytes / shape.bytes;
   return absl::OkStatus();
