@@ -296,6 +296,14 @@ TEST(ContainerExceptionsTest, AMapWhoseKeysAndValuesThrow) {
   }
 }
 
+TEST(ContainerExceptionsTest, AMapOfPlainValues) {
+  using M = HashMap<int64_t, Fussy>;
+  ContainerWorld<M> world;
+  ASSERT_TRUE(world.Change([](M& map) { return map.Set(1, 10); }).ok());
+  const auto describe = [](const M& map) { return std::to_string(map.size()) + " " + std::to_string(map.Find(1)->number); };
+  EveryThrowLeavesItAsItWas(world, describe, [](M& map) { return map.Set(1, 20); });
+}
+
 TEST(ContainerExceptionsTest, AMapIsBuiltInAVector) {
   using V = Vector<HashMap<int, String>>;
   ContainerWorld<V> world;

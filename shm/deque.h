@@ -197,18 +197,9 @@ absl::Status Deque<T>::Set(size_t index, Args&&... args) {
   Change change;
   SHOAL_RETURN_IF_ERROR(core_.Begin(kShape, change));
   if (index >= change.size) return shm_internal::OutOfRange(index, change.size);
-  Section& section = *change.section;
   T* const element = At(change.elements, change.PlaceOf(index));
-  if (change.MustSave(change.PlaceOf(index))) SHOAL_RETURN_IF_ERROR(section.SaveOnce(element, sizeof(T)));
-  // Aside first: the arguments may be in the element, and the old one stays if this fails.
-  alignas(T) std::byte aside[sizeof(T)];
-  T* const built = reinterpret_cast<T*>(aside);
-  shm_internal::CancelGuard records(section);
-  SHOAL_RETURN_IF_ERROR(shm_internal::Construct(section, built, std::forward<Args>(args)...));
-  SHOAL_RETURN_IF_ERROR(shm_internal::Dispose(section, *element));
-  records.Dismiss();
-  shm_internal::Relocate(section, built, element);
-  return absl::OkStatus();
+  if (change.MustSave(change.PlaceOf(index))) SHOAL_RETURN_IF_ERROR(change.section->SaveOnce(element, sizeof(T)));
+  return shm_internal::Replace(*change.section, element, std::forward<Args>(args)...);
 }
 
 template <class T>

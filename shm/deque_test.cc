@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include <array>
+#include <cstdint>
 #include <deque>
 #include <random>
 #include <string>
@@ -102,6 +104,48 @@ TEST(DequeTest, ElementsOwnWhatTheyContain) {
   });
   ASSERT_TRUE(world.Change([](Deque<Job>& d) { return d.Clear(); }).ok());
   EXPECT_EQ(world.OwnedBlocks(), 1u);
+}
+
+TEST(DequeTest, ArgumentsMayLieInTheDeque) {
+  struct Pair {
+    int64_t low = 0;
+    int64_t high = 0;
+  };
+  ContainerWorld<Deque<Pair>> world;
+  ASSERT_TRUE(world
+                  .Change([](Deque<Pair>& d) {
+                    SHOAL_RETURN_IF_ERROR(d.PushBack(1, 2));
+                    SHOAL_RETURN_IF_ERROR(d.Set(0, d[0].high, d[0].low));
+                    for (int i = 0; i < 9; ++i) SHOAL_RETURN_IF_ERROR(d.PushFront(d[0].high, d[0].low));
+                    return d.Set(1, d[0]);
+                  })
+                  .ok());
+  world.Look([](const Deque<Pair>& d) {
+    ASSERT_EQ(d.size(), 10u);
+    EXPECT_EQ(d[9].low, 2);
+    EXPECT_EQ(d[9].high, 1);
+    for (const size_t i : {0, 1}) {
+      EXPECT_EQ(d[i].low, 1);
+      EXPECT_EQ(d[i].high, 2);
+    }
+  });
+}
+
+TEST(DequeTest, ElementsMayBeLargeAndTooManyAreRefused) {
+  using Large = std::array<int64_t, (size_t{16} << 20) / sizeof(int64_t)>;
+  ContainerWorld<Deque<Large>> world(size_t{128} << 20);
+  ASSERT_TRUE(world
+                  .Change([&](Deque<Large>& d) {
+                    SHOAL_RETURN_IF_ERROR(d.PushBack());
+                    SHOAL_ASSIGN_OR_RETURN(Large* const large, d.Edit(0));
+                    large->fill(5);
+                    EXPECT_EQ(d.Reserve(SIZE_MAX).code(), absl::StatusCode::kResourceExhausted);
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  world.Look([](const Deque<Large>& d) { EXPECT_EQ(d[0].back(), 5); });
+  ASSERT_TRUE(world.Change([&](Deque<Large>& d) { return d.Set(0); }).ok());
+  world.Look([](const Deque<Large>& d) { EXPECT_EQ(d[0].back(), 0); });
 }
 
 TEST(DequeTest, NothingIsSavedTwiceNorOfBlocksOfTheSameSection) {

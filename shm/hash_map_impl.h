@@ -209,22 +209,9 @@ absl::Status HashMap<K, V>::SaveValue(const Change& change, V* value) {
 template <class K, class V>
 template <class... Args>
 absl::Status HashMap<K, V>::Replace(const Change& change, std::byte* slot, Args&&... args) {
-  Section& section = *change.section;
   V* const value = ValueIn(slot);
-  if (!change.fresh) SHOAL_RETURN_IF_ERROR(section.SaveOnce(value, sizeof(V)));
-  if constexpr (SharedValue<V>) {
-    return shm_internal::Construct(section, value, std::forward<Args>(args)...);
-  } else {
-    // Aside first: the arguments may be in the old value, which stays if this fails.
-    alignas(V) std::byte aside[sizeof(V)];
-    V* const built = reinterpret_cast<V*>(aside);
-    shm_internal::CancelGuard records(section);
-    SHOAL_RETURN_IF_ERROR(shm_internal::Construct(section, built, std::forward<Args>(args)...));
-    SHOAL_RETURN_IF_ERROR(shm_internal::Dispose(section, *value));
-    records.Dismiss();
-    shm_internal::Relocate(section, built, value);
-    return absl::OkStatus();
-  }
+  if (!change.fresh) SHOAL_RETURN_IF_ERROR(change.section->SaveOnce(value, sizeof(V)));
+  return shm_internal::Replace(*change.section, value, std::forward<Args>(args)...);
 }
 
 template <class K, class V>

@@ -1,7 +1,9 @@
 #include "shoal/shm/hash_map.h"
 
 #include <array>
+#include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -333,6 +335,61 @@ TEST(HashMapTest, ContainersAreValues) {
   ASSERT_TRUE(nested.Change([](Nested& all) { return all.Resize(0); }).ok());
   ASSERT_TRUE(nested.Change([](Nested& all) { return all.ShrinkToFit(); }).ok());
   EXPECT_EQ(nested.OwnedBlocks(), 0u);
+}
+
+TEST(HashMapTest, ArgumentsMayLieInTheMap) {
+  struct Two {
+    int64_t low = 0;
+    int64_t high = 0;
+  };
+  ContainerWorld<HashMap<int, Two>> world;
+  ASSERT_TRUE(world
+                  .Change([](HashMap<int, Two>& map) {
+                    SHOAL_RETURN_IF_ERROR(map.Set(0, 1, 2));
+                    const Two& first = *map.Find(0);
+                    SHOAL_RETURN_IF_ERROR(map.Set(0, first.high, first.low));
+                    EXPECT_FALSE(map.InsertOrAssign(0, first.high, first.low).value());
+                    SHOAL_RETURN_IF_ERROR(map.Set(0, first));
+                    for (int i = 1; i < 20; ++i) SHOAL_RETURN_IF_ERROR(map.Set(i, map.Find(0)->high, map.Find(0)->low));
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  world.Look([](const HashMap<int, Two>& map) {
+    EXPECT_EQ(map.Find(0)->low, 1);
+    EXPECT_EQ(map.Find(0)->high, 2);
+    for (int i = 1; i < 20; ++i) {
+      EXPECT_EQ(map.Find(i)->low, 2);
+      EXPECT_EQ(map.Find(i)->high, 1);
+    }
+  });
+  ContainerWorld<Words> words;
+  ASSERT_TRUE(words
+                  .Change([](Words& map) -> absl::Status {
+                    SHOAL_RETURN_IF_ERROR(map.Set("key", "value"));
+                    SHOAL_RETURN_IF_ERROR(map.Set("key", map.Find("key")->view().substr(2)));
+                    return map.Erase((*map.begin()).key).status();
+                  })
+                  .ok());
+  EXPECT_EQ(words.OwnedBlocks(), 1u);
+}
+
+TEST(HashMapTest, ValuesMayBeLargeAndTooManyAreRefused) {
+  using Large = std::array<int64_t, (size_t{16} << 20) / sizeof(int64_t)>;
+  ContainerWorld<HashMap<int, Large>> world(size_t{256} << 20);
+  const auto large = std::make_unique<Large>();
+  large->fill(5);
+  ASSERT_TRUE(world
+                  .Change([&](HashMap<int, Large>& map) {
+                    SHOAL_RETURN_IF_ERROR(map.Set(1));
+                    for (const size_t count : {SIZE_MAX, SIZE_MAX / 2, SIZE_MAX / 8, size_t{1} << 40, size_t{1} << 30}) {
+                      EXPECT_EQ(map.Reserve(count).code(), absl::StatusCode::kResourceExhausted);
+                    }
+                    return map.Set(1, *large);
+                  })
+                  .ok());
+  world.Look([](const HashMap<int, Large>& map) { EXPECT_EQ(map.Find(1)->back(), 5); });
+  world.InVain([](HashMap<int, Large>& map) { EXPECT_TRUE(map.Set(1).ok()); });
+  world.Look([](const HashMap<int, Large>& map) { EXPECT_EQ(map.Find(1)->back(), 5); });
 }
 
 TEST(HashMapTest, AFullSegmentLeavesItAsItWas) {

@@ -25,11 +25,13 @@
 //                                             something: one argument for each of its first fields, or none.
 //                                             A container or handle: what its own Construct takes.
 //   Relocate(section, from, to)               moves one object to where none is; `from` is dead afterwards, its bytes as before.
+//   Replace(section, object, arguments...)    Status. Disposes of what the object owns, and builds it anew; the arguments may be parts
+//                                             of it.
 //   Dispose(section, object)                  Status. What it owns is given back when the section commits; its bytes stay.
 //
 // All of them write without saving: the bytes at `where` and `to` are saved already, or were nobody's when the section began, or lie
 // in a block that the section has taken. An error leaves everything as it was; so does an exception, which only what the user wrote
-// can throw in Construct: constructors, conversions, ranges.
+// can throw in Construct and Replace: constructors, conversions, ranges.
 
 namespace shoal::shm_internal {
 
@@ -268,6 +270,53 @@ absl::Status Dispose(Section& section, T* objects, size_t count) {
 template <class T>
 absl::Status Dispose(Section& section, T& object) {
   return Dispose(section, std::addressof(object), 1);
+}
+
+// ---- Replace ------------------------------------------------------------------------------------------------------------------
+
+// Memory for one T that is built before it goes to its place: in the stack, or, if it is large, in this process's heap.
+template <class T>
+class Aside final {
+ public:
+  // Null: there is no memory.
+  T* get() { return reinterpret_cast<T*>(At()); }
+
+ private:
+  static constexpr size_t kMostInStack = 4096;
+  struct InStack {
+    alignas(T) std::byte bytes[sizeof(T)];
+  };
+  struct InHeap {
+    InHeap() = default;
+    InHeap(const InHeap&) = delete;
+    InHeap& operator=(const InHeap&) = delete;
+    ~InHeap() { ::operator delete(bytes, std::align_val_t(alignof(T))); }
+    void* const bytes = ::operator new(sizeof(T), std::align_val_t(alignof(T)), std::nothrow);
+  };
+
+  void* At() { return room_.bytes; }
+
+  std::conditional_t<sizeof(T) <= kMostInStack, InStack, InHeap> room_;
+};
+
+template <class T, class... Args>
+absl::Status Replace(Section& section, T* object, Args&&... args) {
+  if constexpr (sizeof...(Args) == 1 && SharedValue<T> && (std::same_as<std::remove_cvref_t<Args>, T> && ...) &&
+                std::is_trivially_constructible_v<T, Args...>) {
+    // A copy of plain bytes: of itself, or of another object.
+    (std::memmove(static_cast<void*>(object), std::addressof(args), sizeof(T)), ...);
+  } else {
+    // Aside first: the arguments may be in the object, and the old one stays if this fails.
+    Aside<T> aside;
+    T* const built = aside.get();
+    if (__builtin_expect(built == nullptr, 0)) return sync_internal::NoMemoryStatus();
+    CancelGuard records(section);
+    SHOAL_RETURN_IF_ERROR(Construct(section, built, std::forward<Args>(args)...));
+    SHOAL_RETURN_IF_ERROR(Dispose(section, *object));
+    records.Dismiss();
+    Relocate(section, built, object);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace shoal::shm_internal

@@ -47,8 +47,9 @@ absl::Status String::Append(std::string_view text) {
     core_.size = change.size + text.size();
     return absl::OkStatus();
   }
+  const size_t needed = std::max(text.size(), change.size + text.size());  // refused either way if the sum wraps around
   VectorRoom room;
-  SHOAL_RETURN_IF_ERROR(VectorCore::MakeRoom(kShape, change, change.size + text.size(), room));
+  SHOAL_RETURN_IF_ERROR(VectorCore::MakeRoom(kShape, change, needed, room));
   if (change.size != 0) std::memcpy(room.elements, change.elements, change.size);
   std::memcpy(room.elements + change.size, text.data(), text.size());
   core_.MoveTo(room, change.size + text.size());

@@ -1,8 +1,10 @@
 #ifndef SHOAL_SHM_VECTOR_H_
 #define SHOAL_SHM_VECTOR_H_
 
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <initializer_list>
 #include <iterator>
@@ -155,6 +157,14 @@ class Vector final {
 
   static T* At(std::byte* elements, size_t index) { return reinterpret_cast<T*>(elements) + index; }
 
+  // More than any segment has room for, if a size_t cannot say it.
+  template <class R>
+  static size_t CountOf(R& range) {
+    const auto distance = std::ranges::distance(range);
+    const size_t count = static_cast<size_t>(distance);
+    return static_cast<std::ranges::range_difference_t<R>>(count) == distance ? count : SIZE_MAX;
+  }
+
   // For StoredAccess.
   static absl::Status Construct(Section& section, Vector* where) {
     shm_internal::VectorCore::Make(section, &where->core_);
@@ -227,18 +237,9 @@ absl::Status Vector<T>::Set(size_t index, Args&&... args) {
   Change change;
   SHOAL_RETURN_IF_ERROR(core_.Begin(kShape, change));
   if (index >= change.size) return shm_internal::OutOfRange(index, change.size);
-  Section& section = *change.section;
   T* const element = At(change.elements, index);
-  if (index < change.kept) SHOAL_RETURN_IF_ERROR(section.SaveOnce(element, sizeof(T)));
-  // Aside first: the arguments may be in the element, and the old one stays if this fails.
-  alignas(T) std::byte aside[sizeof(T)];
-  T* const built = reinterpret_cast<T*>(aside);
-  shm_internal::CancelGuard records(section);
-  SHOAL_RETURN_IF_ERROR(shm_internal::Construct(section, built, std::forward<Args>(args)...));
-  SHOAL_RETURN_IF_ERROR(shm_internal::Dispose(section, *element));
-  records.Dismiss();
-  shm_internal::Relocate(section, built, element);
-  return absl::OkStatus();
+  if (index < change.kept) SHOAL_RETURN_IF_ERROR(change.section->SaveOnce(element, sizeof(T)));
+  return shm_internal::Replace(*change.section, element, std::forward<Args>(args)...);
 }
 
 template <class T>
@@ -265,7 +266,7 @@ template <class R>
 absl::Status Vector<T>::ConstructEach(Section& section, T* where, R&& range) {
   if constexpr (SharedValue<T> && std::ranges::contiguous_range<R> &&
                 std::same_as<std::remove_cv_t<std::ranges::range_value_t<R>>, T>) {
-    const size_t count = static_cast<size_t>(std::ranges::distance(range));
+    const size_t count = CountOf(range);
     if (count != 0) std::memcpy(static_cast<void*>(where), std::to_address(std::ranges::begin(range)), count * sizeof(T));
   } else {
     shm_internal::CancelGuard records(section);
@@ -283,7 +284,7 @@ absl::Status Vector<T>::Append(R&& range) {
   Change change;
   SHOAL_RETURN_IF_ERROR(core_.Begin(kShape, change));
   Section& section = *change.section;
-  const size_t count = static_cast<size_t>(std::ranges::distance(range));
+  const size_t count = CountOf(range);
   if (count <= change.capacity - change.size) {
     SHOAL_RETURN_IF_ERROR(core_.SaveFrom(kShape, change, change.size));
     SHOAL_RETURN_IF_ERROR(ConstructEach(section, At(change.elements, change.size), range));
@@ -292,7 +293,8 @@ absl::Status Vector<T>::Append(R&& range) {
   }
   shm_internal::CancelGuard records(section);
   Room room;
-  SHOAL_RETURN_IF_ERROR(shm_internal::VectorCore::MakeRoom(kShape, change, change.size + count, room));
+  const size_t needed = std::max(count, change.size + count);  // refused either way if the sum wraps around
+  SHOAL_RETURN_IF_ERROR(shm_internal::VectorCore::MakeRoom(kShape, change, needed, room));
   SHOAL_RETURN_IF_ERROR(ConstructEach(section, At(room.elements, change.size), range));
   records.Dismiss();
   shm_internal::Relocate(section, At(change.elements, 0), At(room.elements, 0), change.size);
@@ -307,7 +309,7 @@ absl::Status Vector<T>::Assign(R&& range) {
   Change change;
   SHOAL_RETURN_IF_ERROR(core_.Begin(kShape, change));
   Section& section = *change.section;
-  const size_t count = static_cast<size_t>(std::ranges::distance(range));
+  const size_t count = CountOf(range);
   if (count == 0) return Truncate(change, 0);
   shm_internal::CancelGuard records(section);
   const Change without_growth = {{.elements = nullptr, .size = 0, .capacity = 0}, &section, 0};
@@ -327,15 +329,16 @@ absl::Status Vector<T>::Insert(size_t index, Args&&... args) {
   Change change;
   SHOAL_RETURN_IF_ERROR(core_.Begin(kShape, change));
   if (index > change.size) return shm_internal::OutOfRange(index, change.size);
-  if (index < change.size) SHOAL_RETURN_IF_ERROR(core_.SaveFrom(kShape, change, index));
   T* made;
+  if (index == change.size) return Add(made, std::forward<Args>(args)...);
+  shm_internal::Aside<T> aside;
+  T* const held = aside.get();
+  if (__builtin_expect(held == nullptr, 0)) return sync_internal::NoMemoryStatus();
+  SHOAL_RETURN_IF_ERROR(core_.SaveFrom(kShape, change, index));
   SHOAL_RETURN_IF_ERROR(Add(made, std::forward<Args>(args)...));
-  if (index == change.size) return absl::OkStatus();
   // It lies at the end now, in a block that need not be the old one. The rest cannot fail.
   Section& section = *change.section;
   T* const first = made - (change.size - index);
-  alignas(T) std::byte aside[sizeof(T)];
-  T* const held = reinterpret_cast<T*>(aside);
   shm_internal::Relocate(section, made, held);
   if constexpr (SharedValue<T>) {
     std::memmove(static_cast<void*>(first + 1), first, static_cast<size_t>(made - first) * sizeof(T));
@@ -350,7 +353,8 @@ template <class T>
 absl::Status Vector<T>::Erase(size_t index, size_t count) {
   Change change;
   SHOAL_RETURN_IF_ERROR(core_.Begin(kShape, change));
-  if (index > change.size || count > change.size - index) return shm_internal::OutOfRange(index + count, change.size);
+  if (index > change.size || count > change.size - index)
+    return shm_internal::OutOfRange(std::max(count, index + count), change.size);
   const size_t behind = index + count;
   if (behind == change.size) return Truncate(change, index);
   SHOAL_RETURN_IF_ERROR(core_.SaveFrom(kShape, change, index));
@@ -463,7 +467,7 @@ absl::Status Vector<T>::Swap(Vector& other) {
 template <class T>
 template <std::ranges::forward_range R>
 absl::Status Vector<T>::Construct(Section& section, Vector* where, R&& range) {
-  const size_t count = static_cast<size_t>(std::ranges::distance(range));
+  const size_t count = CountOf(range);
   SHOAL_RETURN_IF_ERROR(Construct(section, where));
   if (count == 0) return absl::OkStatus();
   const Change empty = {{.elements = nullptr, .size = 0, .capacity = 0}, &section, 0};

@@ -2,7 +2,9 @@
 
 #include <array>
 #include <cstring>
+#include <memory>
 #include <numeric>
+#include <ranges>
 #include <span>
 #include <string>
 #include <vector>
@@ -232,6 +234,83 @@ TEST(VectorTest, ArgumentsMayLieInTheVector) {
     EXPECT_EQ(v[1], "one");
   });
   EXPECT_EQ(world.OwnedBlocks(), 3u);
+}
+
+TEST(VectorTest, ArgumentsMayBePartsOfThePlainValueThatTheyReplace) {
+  struct Pair {
+    int64_t low = 0;
+    int64_t high = 0;
+  };
+  ContainerWorld<Vector<Pair>> world;
+  ASSERT_TRUE(world
+                  .Change([](Vector<Pair>& v) {
+                    SHOAL_RETURN_IF_ERROR(v.PushBack(1, 2));
+                    SHOAL_RETURN_IF_ERROR(v.Set(0, v[0].high, v[0].low));
+                    SHOAL_RETURN_IF_ERROR(v.Set(0, v[0]));
+                    return v.Insert(0, v[0].high, v[0].low);
+                  })
+                  .ok());
+  world.Look([](const Vector<Pair>& v) {
+    ASSERT_EQ(v.size(), 2u);
+    EXPECT_EQ(v[1].low, 2);
+    EXPECT_EQ(v[1].high, 1);
+    EXPECT_EQ(v[0].low, 1);
+    EXPECT_EQ(v[0].high, 2);
+  });
+}
+
+// As large as no stack has room for.
+TEST(VectorTest, ElementsMayBeLarge) {
+  using Large = std::array<int64_t, (size_t{16} << 20) / sizeof(int64_t)>;
+  ContainerWorld<Vector<Large>> world(size_t{256} << 20);
+  const auto large = std::make_unique<Large>();
+  const auto fill = [&](int64_t number) -> const Large& {
+    large->fill(number);
+    return *large;
+  };
+  ASSERT_TRUE(world
+                  .Change([&](Vector<Large>& v) {
+                    SHOAL_RETURN_IF_ERROR(v.PushBack(fill(1)));
+                    SHOAL_RETURN_IF_ERROR(v.Set(0, fill(2)));
+                    return v.Insert(0, fill(3));
+                  })
+                  .ok());
+  world.InVain([](Vector<Large>& v) { EXPECT_TRUE(v.Set(1).ok()); });
+  world.Look([](const Vector<Large>& v) {
+    ASSERT_EQ(v.size(), 2u);
+    EXPECT_EQ(v[0].front(), 3);
+    EXPECT_EQ(v[0].back(), 3);
+    EXPECT_EQ(v[1].front(), 2);
+    EXPECT_EQ(v[1].back(), 2);
+  });
+}
+
+TEST(VectorTest, MoreThanAnySizeCanSayIsRefused) {
+  ContainerWorld<Vector<uint64_t>> world;
+  const auto endless = std::views::iota(uint64_t{0}, UINT64_MAX);
+  for (const size_t before : {0, 1, 2}) {
+    ASSERT_TRUE(world
+                    .Change([&](Vector<uint64_t>& v) {
+                      SHOAL_RETURN_IF_ERROR(v.Resize(before));
+                      EXPECT_EQ(v.Append(endless).code(), absl::StatusCode::kResourceExhausted);
+                      EXPECT_EQ(v.Append(std::views::iota(uint64_t{0}, UINT64_MAX - 1)).code(),
+                                absl::StatusCode::kResourceExhausted);
+                      EXPECT_EQ(v.Assign(endless).code(), absl::StatusCode::kResourceExhausted);
+                      EXPECT_EQ(v.Reserve(SIZE_MAX).code(), absl::StatusCode::kResourceExhausted);
+                      EXPECT_EQ(v.Resize(SIZE_MAX).code(), absl::StatusCode::kResourceExhausted);
+                      EXPECT_EQ(v.Erase(before, SIZE_MAX).code(), absl::StatusCode::kOutOfRange);
+                      return absl::OkStatus();
+                    })
+                    .ok());
+    world.Look([&](const Vector<uint64_t>& v) { EXPECT_EQ(v.size(), before); });
+  }
+  ContainerWorld<Vector<Vector<uint64_t>>> nested;
+  ASSERT_TRUE(nested
+                  .Change([&](Vector<Vector<uint64_t>>& v) {
+                    EXPECT_EQ(v.PushBack(endless).code(), absl::StatusCode::kResourceExhausted);
+                    return absl::OkStatus();
+                  })
+                  .ok());
 }
 
 TEST(VectorTest, SwapExchangesTwo) {

@@ -1,6 +1,7 @@
 #include "shoal/sync/status.h"
 
 #include <cstring>
+#include <new>
 #include <string>
 
 #include "absl/strings/cord.h"
@@ -21,6 +22,14 @@ absl::Status MakeStatus(absl::StatusCode code, absl::string_view message) {
 absl::Status ErrnoStatus(int error, absl::string_view what) {
   // ErrnoToStatus knows which code an errno stands for; the message is ours.
   return MakeStatus(absl::ErrnoToStatusCode(error), absl::StrCat(what, ": ", strerrordesc_np(error)));
+}
+
+absl::Status NoMemoryStatus() noexcept {
+  try {
+    return MakeStatus(absl::StatusCode::kResourceExhausted, "this process has no memory of its own for what it was to do");
+  } catch (const std::bad_alloc&) {
+    return absl::Status(absl::StatusCode::kResourceExhausted, "");  // allocates nothing
+  }
 }
 
 }  // namespace sync_internal

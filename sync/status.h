@@ -21,6 +21,9 @@ absl::Status MakeStatus(absl::StatusCode code, absl::string_view message);
 // The same, with errno's code and text behind `what`: "cannot map 4096 bytes: Out of memory".
 absl::Status ErrnoStatus(int error, absl::string_view what);
 
+// ResourceExhausted: this process has no memory of its own. If there is none for a message either, the code is all it says.
+absl::Status NoMemoryStatus() noexcept;
+
 }  // namespace sync_internal
 }  // namespace shoal
 
