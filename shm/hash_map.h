@@ -49,7 +49,7 @@ namespace shoal {
 //                  with the Mutex. References into it are valid while the section is open.
 // Errors:          every call that returns a Status leaves the map as it was unless it is OK. FailedPrecondition: it does not lie in a
 //                  segment, or this thread has no section open there. ResourceExhausted: the segment is full, or the section
-//                  has changed too much. NotFound, AlreadyExists: as named. DataLoss: the bytes make no sense. Reading compares
+//                  has changed too much, or this process has no memory of its own. NotFound, AlreadyExists: as named. DataLoss: the bytes make no sense. Reading compares
 //                  what it follows with the segment, too: a damaged map has fewer elements, and no end of the process. Nothing of
 //                  ours throws. What a constructor, a conversion, a range or a HashMapHash throws comes out and leaves the map as it
 //                  was, too: who catches it inside the section may go on and commit. Such code changes nothing in the segment itself.
@@ -192,6 +192,7 @@ class HashMap final {
   static absl::Status SaveValue(const Change& change, V* value);
   absl::Status Rebuild(Change& change, size_t capacity);
   static void AddAll(shm_internal::Disposal& disposal, const Table& table);
+  static absl::Status DisposeSlots(shm_internal::Disposal& disposal, shm_internal::Disposal::Pending& rest);
 
   // For StoredAccess.
   static absl::Status Construct(Section& section, HashMap* where) {

@@ -307,15 +307,29 @@ absl::StatusOr<bool> HashMap<K, V>::Erase(KeyView key) {
 template <class K, class V>
 void HashMap<K, V>::AddAll(shm_internal::Disposal& disposal, const Table& table) {
   if constexpr (!SharedValue<K> || !SharedValue<V>) {
-    for (size_t group = 0; table.capacity != 0 && group <= table.group_mask(); ++group) {
-      std::byte* const at = table.Group(kShape, group);
-      for (uint32_t left = ControlBytes(at).Full() & table.valid(); left != 0; left &= left - 1) {
-        std::byte* const slot = PlaceAt(at, std::countr_zero(left), false).slot;
-        disposal.Add(KeyIn(slot), 1);
-        disposal.Add(ValueIn(slot), 1);
-      }
-    }
+    disposal.Add({.objects = table.groups, .next = 0, .count = table.capacity, .go_on = &DisposeSlots});
   }
+}
+
+template <class K, class V>
+absl::Status HashMap<K, V>::DisposeSlots(shm_internal::Disposal& disposal, shm_internal::Disposal::Pending& rest) {
+  const Table table = {.groups = static_cast<std::byte*>(rest.objects), .capacity = rest.count};
+  const size_t before = disposal.pending();
+  while (rest.next < rest.count && disposal.pending() == before) {
+    const size_t group = rest.next / Shape::kGroupSlots;
+    const uint32_t not_yet = 0xffffu << rest.next % Shape::kGroupSlots;
+    const uint32_t left = ControlBytes(table.Group(kShape, group)).Full() & table.valid() & not_yet;
+    if (left == 0) {
+      rest.next = (group + 1) * Shape::kGroupSlots;
+      continue;
+    }
+    const size_t index = group * Shape::kGroupSlots + static_cast<size_t>(std::countr_zero(left));
+    rest.next = index + 1;
+    std::byte* const slot = table.Slot(kShape, index);
+    SHOAL_RETURN_IF_ERROR(shm_internal::Disposal::One(disposal, *KeyIn(slot)));
+    SHOAL_RETURN_IF_ERROR(shm_internal::Disposal::One(disposal, *ValueIn(slot)));
+  }
+  return absl::OkStatus();
 }
 
 template <class K, class V>

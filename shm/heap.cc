@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -90,6 +91,16 @@ void Heap::ForEachSlab(Visit visit) const {
 // ---- taking ------------------------------------------------------------------------------------------------------------------
 
 absl::StatusOr<Block> Heap::AllocateSlow(HeapCache& cache, size_t size_bytes, size_t alignment, RecordRef record) const {
+  try {
+    return AllocateFromSlabs(cache, size_bytes, alignment, record);
+  } catch (const std::bad_alloc&) {
+    // For the list of the thread's slabs: one that is not in it is idle until the thread ends.
+    return sync_internal::NoMemoryStatus();
+  }
+}
+
+absl::StatusOr<Block> Heap::AllocateFromSlabs(HeapCache& cache, size_t size_bytes, size_t alignment,
+                                              RecordRef record) const {
   if (!IsValidAlignment(alignment)) {
     return MakeStatus(absl::StatusCode::kInvalidArgument,
                       absl::StrCat("an alignment is a power of two up to ", kMaxHeapAlignment, ", not ", alignment));

@@ -202,6 +202,7 @@ class Heap {
   }
 
   absl::StatusOr<Block> AllocateSlow(HeapCache& cache, size_t size_bytes, size_t alignment, RecordRef record) const;
+  absl::StatusOr<Block> AllocateFromSlabs(HeapCache& cache, size_t size_bytes, size_t alignment, RecordRef record) const;
   absl::StatusOr<Block> AllocateRun(HeapCache* cache, size_t size_bytes, RecordRef record,
                                     uint64_t* unused_from = nullptr) const;
   absl::StatusOr<uint64_t> TakePages(HeapCache* cache, uint64_t length, PageRuns::Prepare prepare) const;

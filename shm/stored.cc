@@ -12,6 +12,9 @@
 
 #include "shoal/shm/stored.h"
 
+#include <cstddef>
+#include <new>
+
 #include "absl/strings/str_cat.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/size_classes.h"
@@ -29,17 +32,30 @@ absl::Status Disposal::Free(const void* block) {
   return section_.Free(attachment.OffsetOf(block));
 }
 
-absl::Status Disposal::Run() {
+absl::Status Disposal::RunAll() {
   while (!pending_.empty()) {
-    const Item item = pending_.back();
+    Pending rest = pending_.back();
     pending_.pop_back();
-    if (absl::Status status = item.dispose(*this, item.objects, item.count); !status.ok()) {
-      section_.CancelSince(mark_);
-      pending_.clear();
-      return status;
-    }
+    const auto below = static_cast<ptrdiff_t>(pending_.size());
+    SHOAL_RETURN_IF_ERROR(rest.go_on(*this, rest));
+    // Below what it has added. Nothing is left of the last one, so that a list needs one place only.
+    if (rest.next < rest.count) pending_.insert(pending_.begin() + below, rest);
   }
   return absl::OkStatus();
+}
+
+absl::Status Disposal::Run() {
+  absl::Status status;
+  try {
+    status = RunAll();
+  } catch (const std::bad_alloc&) {
+    status = sync_internal::NoMemoryStatus();
+  }
+  if (!status.ok()) {
+    section_.CancelSince(mark_);
+    pending_.clear();
+  }
+  return status;
 }
 
 }  // namespace shoal::shm_internal

@@ -10,8 +10,8 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "shoal/shm/section.h"
 #include "shoal/shm/shareable.h"
@@ -196,7 +196,8 @@ void Relocate(Section& section, T* from, T* to, size_t count = 1) {
 // ---- Dispose ------------------------------------------------------------------------------------------------------------------
 
 // Walks through everything that some objects own, however deep, without recursion: a list of a million boxes is given up in
-// the stack of one.
+// the stack of one. What waits for its turn is one entry for each level on the way down, so memory beside the stack is needed only
+// for what is nested deeply and branches there.
 class Disposal final {
  public:
   explicit Disposal(Section& section) : section_(section), mark_(section.mark()) {}
@@ -208,15 +209,26 @@ class Disposal final {
   // The block that begins at `block` goes. DataLoss: none does, or more have gone than there can be.
   absl::Status Free(const void* block);
 
+  // What is still to go of something: of objects one behind the other, or of the slots of a table.
+  struct Pending {
+    void* objects;
+    size_t next;
+    size_t count;
+    // Moves `next` on, until something has been Added or `count` is reached.
+    absl::Status (*go_on)(Disposal&, Pending& rest);
+  };
+  void Add(const Pending& pending) { pending_.push_back(pending); }
+  size_t pending() const { return pending_.size(); }
+
   // What `count` objects own goes, too, later on. REQUIRES: they lie in the segment.
   template <class T>
   void Add(T* objects, size_t count) {
     if constexpr (!SharedValue<T>) {
-      if (count != 0) pending_.push_back({objects, count, &AllOf<T>});
+      if (count != 0) Add({.objects = objects, .next = 0, .count = count, .go_on = &GoOn<T>});
     }
   }
 
-  // Does it. An error: nothing goes.
+  // Does it. An error: nothing goes. ResourceExhausted also: this process has no memory of its own.
   absl::Status Run();
 
   // What one object owns goes: of containers, their own Dispose.
@@ -227,7 +239,7 @@ class Disposal final {
     } else if constexpr (IsOwner<T>()) {
       return StoredAccess::Dispose(disposal, object);
     } else if constexpr (StoredArray<T>) {
-      for (auto& element : object) SHOAL_RETURN_IF_ERROR(One(disposal, element));
+      if constexpr (ElementOf<T>::kCount != 0) disposal.Add(&object[0], ElementOf<T>::kCount);
       return absl::OkStatus();
     } else {
       absl::Status status;
@@ -238,23 +250,23 @@ class Disposal final {
   }
 
  private:
-  struct Item {
-    void* objects;
-    size_t count;
-    absl::Status (*dispose)(Disposal&, void* objects, size_t count);
-  };
+  static constexpr size_t kMostInStack = 8;
 
   template <class T>
-  static absl::Status AllOf(Disposal& disposal, void* objects, size_t count) {
-    auto* const all = static_cast<T*>(objects);
-    for (size_t i = 0; i < count; ++i) SHOAL_RETURN_IF_ERROR(One(disposal, all[i]));
+  static absl::Status GoOn(Disposal& disposal, Pending& rest) {
+    const size_t before = disposal.pending();
+    while (rest.next < rest.count && disposal.pending() == before) {
+      SHOAL_RETURN_IF_ERROR(One(disposal, static_cast<T*>(rest.objects)[rest.next++]));
+    }
     return absl::OkStatus();
   }
+
+  absl::Status RunAll();
 
   Section& section_;
   const size_t mark_;
   size_t freed_ = 0;
-  std::vector<Item> pending_;
+  absl::InlinedVector<Pending, kMostInStack> pending_;  // the last is the next
 };
 
 template <class T>

@@ -46,7 +46,7 @@ namespace shoal {
 //                  with the Mutex. References into it are valid while the section is open.
 // Errors:          every call that returns a Status leaves the vector as it was unless it is OK. FailedPrecondition: it does not lie in a
 //                  segment, or this thread has no section open there. ResourceExhausted: the segment is full, or the
-//                  section has changed too much. OutOfRange: an index. DataLoss: the header makes no sense. operator[] with a wrong index
+//                  section has changed too much, or this process has no memory of its own. OutOfRange: an index. DataLoss: the header makes no sense. operator[] with a wrong index
 //                  ends the process. operator[], begin and data trust the header; Checked does not. Nothing of ours throws.
 //                  What an element's constructor, a conversion or a range throws comes out and leaves the vector as it was, too:
 //                  who catches it inside the section may go on and commit. Such code changes nothing in the segment itself.
