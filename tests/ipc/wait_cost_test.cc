@@ -98,7 +98,7 @@ TEST_P(WaitCostTest, ASleepIsOneSystemCall) {
     Mark();
     EXPECT_THAT(ready.value(), ElementsAre(2));
   };
-  const std::vector<uint64_t> calls = SystemCalls(body, [&] { EXPECT_TRUE(near.Send(7).ok()); });
+  const std::vector<uint64_t> calls = SystemCalls(body, [&sender = near] { EXPECT_TRUE(sender.Send(7).ok()); });
   EXPECT_THAT(calls, ElementsAre(GetParam() ? uint64_t{SYS_ppoll} : kFutexWaitv));
   close(fds[0]);
   close(fds[1]);
