@@ -310,6 +310,13 @@ void Reap(Room& room) {
   segment->Reap();
   room.go.Set();
 }
+// Closes the end that lies in the queue, if one does: who waits at its other end slept with good reason until now.
+void TakeEndOutOfQueue(Room& room) {
+  ComeIn();
+  auto queue = EndsQueue::Find(*segment, "ends");
+  if (queue.ok()) queue->Get(absl::ZeroDuration()).status().IgnoreError();
+  Reap(room);
+}
 void TakeEndIfThere(Room& room) {
   ComeIn();
   Pairs::Take(*segment, room.pairs[0]).status().IgnoreError();
@@ -422,6 +429,7 @@ std::vector<Operation> ConnectionOperations() {
         Beside(Registered("connection, an end is put into a queue, its peer asleep", HaveQueueAndPairs, PutEnd),
                {On(ReceivePairs)});
     operation.may_sleep = [](const void*, int asleep) { return asleep <= 1 || IsInTheQueue(); };
+    operation.rescuer = On(TakeEndOutOfQueue);
     operations.push_back(operation);
   }
   return operations;
