@@ -1,58 +1,10 @@
 #!/bin/bash
-# What may not be shared, and what the compilers say of it. Each mistake must give exactly one error: our sentence. One from the
-# inside of our headers would be a riddle.
+# What may not be shared, and what the compilers say of it.
 
 set -euo pipefail
+source tests/must_not_compile.sh
 
-readonly include="${TEST_TMPDIR}/include"
-mkdir -p "${include}/shoal"
-ln -s "${PWD}/sync" "${include}/shoal/sync"
-ln -s "${PWD}/shm" "${include}/shoal/shm"
-
-compilers=(g++)
-if command -v clang++ > /dev/null; then compilers+=(clang++); fi
-
-# Precompiled, as the headers of the standard library take most of the time of a case. (clang, too, looks for start.h.gch.)
-for compiler in "${compilers[@]}"; do
-  mkdir "${TEST_TMPDIR}/${compiler}"
-  printf '#include "shoal/shm/shareable.h"\n' > "${TEST_TMPDIR}/${compiler}/start.h"
-  "${compiler}" -std=c++20 -Wall -Werror -I"${include}" -x c++-header "${TEST_TMPDIR}/${compiler}/start.h" \
-    -o "${TEST_TMPDIR}/${compiler}/start.h.gch"
-done
-
-compiles() {  # compiler, file for its errors; the code is the input
-  "$1" -std=c++20 -Wall -Werror -fsyntax-only -I"${include}" -include "${TEST_TMPDIR}/$1/start.h" -x c++ - 2> "$2"
-}
-
-failures=0
-right() {  # name, code
-  local compiler
-  for compiler in "${compilers[@]}"; do
-    if compiles "${compiler}" "${TEST_TMPDIR}/errors" <<< "$2"; then
-      echo "ok: $1"
-    else
-      echo "FAILED: $1: ${compiler} refuses it"; cat "${TEST_TMPDIR}/errors"; failures=1
-    fi
-  done
-}
-wrong() {  # name, code, then what the compilers must say, each as an expression for grep
-  local compiler errors said
-  errors="${TEST_TMPDIR}/errors"
-  for compiler in "${compilers[@]}"; do
-    if compiles "${compiler}" "${errors}" <<< "$2"; then
-      echo "FAILED: $1: ${compiler} compiles it"; failures=1
-    elif [[ "$(grep -c ' error: ' "${errors}")" != 1 ]]; then
-      echo "FAILED: $1: ${compiler} gives more than one error"; cat "${errors}"; failures=1
-    else
-      for said in "${@:3}"; do
-        if ! grep -q -- "${said}" "${errors}"; then
-          echo "FAILED: $1: ${compiler} does not say '${said}'"; cat "${errors}"; failures=1
-        fi
-      done
-    fi
-  done
-  echo "looked at: $1"
-}
+begin sync shm <<< '#include "shoal/shm/shareable.h"'
 
 readonly check='constexpr bool checked = shoal::CheckShareable<Order>();'
 
