@@ -50,6 +50,7 @@ class PipeEnd final {
     uint64_t known_peer = 0;    // the peer's end word, and the segment's deaths, when we looked last
     uint32_t known_deaths = 0;
     uint32_t spins = 0;         // how often to look again before going to sleep; 0: never
+    static constexpr uint32_t kFirstSpins = 200;
     LongLook long_look;         // when to look for long
     bool ended = false;         // the end of the messages has been seen
 
