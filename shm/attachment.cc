@@ -28,7 +28,7 @@ using sync_internal::ErrnoStatus;
 using sync_internal::MakeStatus;
 
 constexpr uint64_t kMagic = 0x31'30'6c'61'6f'68'73'00;  // "\0shoal01", little-endian
-constexpr uint32_t kFormatVersion = 3;
+constexpr uint32_t kFormatVersion = 4;
 
 // Two builds whose structs differ do not understand each other's segments.
 constexpr uint64_t LayoutSignature() {
@@ -107,8 +107,9 @@ Attachment::Attachment(UniqueFd file, Mapping mapping, size_t pages)
 
 absl::Status Attachment::OpenHeap() {
   const HeapLayout layout = {.table_offset = areas_.page_table, .area_offset = areas_.first_page, .page_count = pages_};
-  SHOAL_ASSIGN_OR_RETURN(heap_, Heap::Over(mapping_.bytes(), header().heap, layout,
-                                           [this](size_t offset, size_t bytes) { return ReservePages(offset, bytes); }));
+  HeapMemory memory = {.reserve = [this](size_t offset, size_t bytes) { return ReservePages(offset, bytes); },
+                       .release = [this](size_t offset, size_t bytes) { ReleaseMemory(file_, offset, bytes); }};
+  SHOAL_ASSIGN_OR_RETURN(heap_, Heap::Over(mapping_.bytes(), header().heap, layout, std::move(memory)));
   return absl::OkStatus();
 }
 

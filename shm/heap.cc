@@ -61,7 +61,7 @@ constexpr uint64_t PagesFor(size_t size_bytes) {
 }  // namespace
 
 absl::StatusOr<Heap> Heap::Over(std::span<std::byte> segment_bytes, HeapShared& shared, const HeapLayout& layout,
-                                ReserveMemoryFunction reserve) {
+                                HeapMemory memory) {
   const auto lies_inside = [&](uint64_t offset, uint64_t count, uint64_t each) {
     return offset <= segment_bytes.size() && count <= (segment_bytes.size() - offset) / each;
   };
@@ -75,7 +75,7 @@ absl::StatusOr<Heap> Heap::Over(std::span<std::byte> segment_bytes, HeapShared& 
   std::byte* const base = segment_bytes.data();
   return Heap(base + layout.area_offset, layout.area_offset,
               PageRuns(shared, reinterpret_cast<std::atomic<uint64_t>*>(base + layout.table_offset), layout.page_count,
-                       layout.area_offset, std::move(reserve)));
+                       layout.area_offset, std::move(memory)));
 }
 
 // Calls `visit(page, entry)` for every slab until it says false. Needs no lock: an entry that says slab is one.
@@ -284,7 +284,7 @@ bool Heap::AdoptOrphan(HeapCache& cache, size_t size_class) const {
 
 bool Heap::FreeRun(uint64_t page, PageEntry entry, Block block) const {
   if (!IsRun(page, entry, block)) return false;
-  return runs_.Change(page, entry, PageEntry::Free(entry.length()));
+  return runs_.Free(page, entry);
 }
 
 bool Heap::IsEmpty(uint64_t page, size_t size_class) const {
@@ -333,6 +333,12 @@ bool Heap::GiveUp(uint64_t page, PageEntry entry) const {
   runs_.shared().orphan_classes.fetch_or(uint64_t{1} << entry.size_class(), std::memory_order_relaxed);
   (void)runs_.Change(page, entry, entry.WithOwner(kNoSlot));
   return false;
+}
+
+absl::StatusOr<size_t> Heap::ReleaseFreeMemory(HeapCache& cache) const {
+  (void)Gather(cache);
+  SHOAL_ASSIGN_OR_RETURN(const uint64_t pages, runs_.ReleaseFree());
+  return pages * kHeapPageBytes;
 }
 
 void Heap::Release(HeapCache& cache) const {

@@ -37,14 +37,14 @@ struct HeapUsage {
   uint64_t slab_pages = 0;
   uint64_t run_pages = 0;
   uint64_t free_pages = 0;      // of all, also of those that have no memory yet
-  uint64_t reserved_pages = 0;  // have memory
+  uint64_t reserved_pages = 0;  // that memory was reserved for
   friend bool operator==(const HeapUsage&, const HeapUsage&) = default;
 };
 
 // The heap of a segment: a process's view of it. Up to 5,440 bytes are a block in a slab, one page of blocks of one size that
 // belongs to one thread; more are a run of pages.
 //
-//   SHOAL_ASSIGN_OR_RETURN(Heap heap, Heap::Over(bytes, shared, layout, reserve));
+//   SHOAL_ASSIGN_OR_RETURN(Heap heap, Heap::Over(bytes, shared, layout, memory));
 //   HeapCache cache(slot);
 //   SHOAL_ASSIGN_OR_RETURN(Block block, heap.Allocate(cache, 64, 8, [&](Block block) { return journal.Append(block); }));
 //   heap.Free(&cache, block);
@@ -55,7 +55,8 @@ struct HeapUsage {
 // Crash safety:    a block is taken by one store and given back by one; before the first, `record` has been told. Whoever frees
 //                  what a dead thread had recorded, as often as he likes, leaves nothing leaked and nothing freed twice. The
 //                  dead thread's slabs wait for the next holder of its slot, or for ReleaseSlot.
-// Blocking:        Allocate may wait for the heap's lock when the thread needs a new page; Free and the rest never wait.
+// Blocking:        Allocate may wait for the heap's lock when the thread needs a new page, ReleaseFreeMemory does; Free and the rest
+//                  wait for nobody.
 // Memory ordering: what was done with a block before Free happens before what its next owner does with it.
 // Ownership:       a block belongs to nobody but its recorder; nothing is freed by itself.
 // Errors:          ResourceExhausted: over the limit, no memory, or `record` said no. DataLoss: the shared bytes make no sense
@@ -63,16 +64,17 @@ struct HeapUsage {
 //                  of two or above 4096; a cache's slot out of range. FailedPrecondition: called by `record` itself.
 // Allocation:      shared memory is reserved 2 MiB (or 1/32 of the heap) at a time before it is used, so using it raises no
 //                  SIGBUS. Bytes are not zeroed. Empty slabs of a thread become free pages when it needs pages that have no
-//                  memory yet, in Trim and in Release; an idle thread keeps them.
+//                  memory yet, in Trim and in Release; an idle thread keeps them. Memory goes back to the system when a run of
+//                  32 MiB or more is freed, and in ReleaseFreeMemory.
 // Layout:          docs/memory_format.md. Blocks are aligned to 16, those whose size is a multiple of 32, 64 or 128 to that;
 //                  larger alignments, up to 4096, cost a run.
 class Heap {
  public:
   using RecordRef = absl::FunctionRef<bool(Block)>;
 
-  // DataLoss: the layout lies outside `segment_bytes`. `reserve` gets memory for a range of the segment's bytes, idempotently.
+  // DataLoss: the layout lies outside `segment_bytes`.
   static absl::StatusOr<Heap> Over(std::span<std::byte> segment_bytes, HeapShared& shared, const HeapLayout& layout,
-                                   ReserveMemoryFunction reserve);
+                                   HeapMemory memory);
 
   // A block of at least `size_bytes`. `bool record(Block)` is called with the block before it is taken, possibly under the
   // heap's lock; it must not call the heap. If it returns false nothing was taken, and the result is ResourceExhausted.
@@ -102,6 +104,10 @@ class Heap {
     const bool trimmed = Trim(cache);
     return SweepOrphans(cache) || trimmed;
   }
+
+  // Gathers, and gives the memory of all free pages back to the system; how many bytes. What was reserved but never used counts, too.
+  // Whoever needs pages waits meanwhile. Errors: DataLoss, and what the lock says.
+  absl::StatusOr<size_t> ReleaseFreeMemory(HeapCache& cache) const;
 
   // Gives `block` back. False: that allocation is no more; nothing changed. A recoverer has no cache.
   bool Free(HeapCache* cache, Block block) const {

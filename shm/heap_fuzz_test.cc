@@ -20,7 +20,7 @@ bool IsExpected(const absl::Status& status) {
 
 class Fuzz {
  public:
-  explicit Fuzz(uint64_t seed) : random_(seed), world_(kPages), cache_(1), other_(2) {}
+  explicit Fuzz(uint64_t seed) : random_(seed), world_(kPages, 1, UINT64_MAX, 2), cache_(1), other_(2) {}
 
   void Run() {
     for (int i = 0; i < 300; ++i) Use();

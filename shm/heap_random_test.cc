@@ -47,7 +47,7 @@ bool IsFilled(const Heap& heap, Block block) {
 // allocation: what it says is allocated has its bytes, overlaps nothing, and is all there is.
 TEST(HeapRandomTest, TheHeapIsWhatAModelOfItIs) {
   std::mt19937_64 random(Seed());
-  HeapWorld world(200, 2);  // it is full now and then
+  HeapWorld world(200, 2, UINT64_MAX, 4);  // it is full now and then
   std::vector<std::unique_ptr<HeapCache>> caches;
   for (uint32_t slot = 1; slot <= 4; ++slot) caches.push_back(std::make_unique<HeapCache>(slot));
   std::map<uint64_t, std::pair<Block, size_t>> model;  // by offset
@@ -75,6 +75,7 @@ TEST(HeapRandomTest, TheHeapIsWhatAModelOfItIs) {
       if (behind != model.begin()) {
         ASSERT_LE(std::prev(behind)->first + std::prev(behind)->second.second, block->offset);
       }
+      ASSERT_TRUE(world.HasMemory(*block));
       model[block->offset] = {*block, usable};
       Fill(heap, *block);
     } else if (kind < 990) {
@@ -94,8 +95,10 @@ TEST(HeapRandomTest, TheHeapIsWhatAModelOfItIs) {
     } else if (kind < 996) {
       heap.ReleaseSlot(cache.slot());  // killed and reaped
       caches[who] = std::make_unique<HeapCache>(cache.slot());
-    } else {
+    } else if (kind < 999) {
       heap.Trim(cache);
+    } else {
+      ASSERT_TRUE(heap.ReleaseFreeMemory(cache).ok());
     }
     if (!gone.empty() && step % 7 == 0) {
       ASSERT_FALSE(heap.Free(caches[who].get(), gone[random() % gone.size()]));
@@ -119,7 +122,7 @@ TEST(HeapRandomTest, TheHeapIsWhatAModelOfItIs) {
 // Threads hand each other every other block through a table, and free what they find there. Every block has the bytes its maker
 // wrote; in the end nothing is left.
 void HandBlocksAround(int threads, int steps) {
-  HeapWorld world(2048, 2);
+  HeapWorld world(2048, 2, UINT64_MAX, 2);
   struct Place {
     std::mutex mutex;
     Block block;
@@ -133,6 +136,7 @@ void HandBlocksAround(int threads, int steps) {
     for (int step = 0; step < steps; ++step) {
       absl::StatusOr<Block> block = heap.Allocate(cache, RandomSize(random) % 40'000, 8, [](Block) { return true; });
       if (block.ok()) {
+        EXPECT_TRUE(world.HasMemory(*block));
         Fill(heap, *block);
         Place& place = places[random() % places.size()];
         const std::lock_guard<std::mutex> guard(place.mutex);
@@ -148,6 +152,9 @@ void HandBlocksAround(int threads, int steps) {
         own.pop_back();
       }
       if (random() % 500 == 0) heap.Trim(cache);
+      if (random() % 500 == 0) {
+        EXPECT_TRUE(heap.ReleaseFreeMemory(cache).ok());
+      }
       if (random() % 500 == 0) heap.Release(cache);
     }
     for (const Block& block : own) heap.Free(&cache, block);

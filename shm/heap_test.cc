@@ -1,5 +1,6 @@
 #include "shoal/shm/heap.h"
 
+#include <algorithm>
 #include <cstring>
 #include <thread>
 #include <vector>
@@ -247,6 +248,95 @@ TEST(HeapTest, MemoryIsReturnedWhoeverFreesIt) {
     EXPECT_EQ(world.heap().Usage().allocated_blocks, 0u);
     EXPECT_TRUE(world.AllPagesFit(cache));
     EXPECT_EQ(world.heap().Usage().free_pages, 2048u);
+  }
+}
+
+constexpr size_t kLong = size_t{32} << 20;
+
+TEST(HeapTest, ALongRunGivesItsMemoryBackWhenItIsFreed) {
+  HeapWorld world(4096);
+  HeapCache cache(1);
+  const Block kept = *world.Allocate(cache, 64);
+  for (int round = 0; round < 3; ++round) {
+    const Block run = *world.Allocate(cache, kLong);
+    EXPECT_TRUE(world.HasMemory(run));
+    EXPECT_GE(world.MemoryBytes(), kLong);
+    memset(world.heap().BytesOf(run).data(), 0xee, kLong);
+    EXPECT_TRUE(world.heap().Free(&cache, run));
+    EXPECT_LT(world.MemoryBytes(), kLong / 4);
+  }
+  const Block shorter = *world.Allocate(cache, kLong - kHeapPageBytes);
+  EXPECT_TRUE(world.heap().Free(&cache, shorter));
+  EXPECT_GE(world.MemoryBytes(), kLong - kHeapPageBytes);  // who needs it next has it at once
+  EXPECT_TRUE(world.HasMemory(kept));
+}
+
+TEST(HeapTest, AllFreeMemoryIsGivenBackWhenAsked) {
+  HeapWorld world(4096);
+  HeapCache cache(1);
+  std::vector<Block> kept, freed;
+  for (int i = 0; i < 200; ++i) {
+    for (const size_t size : {size_t{64}, size_t{20'000}}) {
+      std::vector<Block>& to = i % 10 == 0 ? kept : freed;
+      to.push_back(*world.Allocate(cache, size));
+      memset(world.heap().BytesOf(to.back()).data(), 0xee, size);
+    }
+  }
+  for (const Block block : freed) ASSERT_TRUE(world.heap().Free(&cache, block));
+  const size_t before = world.MemoryBytes();
+  const absl::StatusOr<size_t> released = world.heap().ReleaseFreeMemory(cache);
+  ASSERT_TRUE(released.ok()) << released.status();
+  EXPECT_EQ(before - world.MemoryBytes(), *released);
+  EXPECT_LE(world.MemoryBytes(), 45 * kHeapPageBytes);  // of the kept ones, with the table
+  EXPECT_EQ(world.heap().ReleaseFreeMemory(cache).value(), 0u);
+  for (const Block block : kept) {
+    EXPECT_TRUE(world.HasMemory(block));
+    EXPECT_EQ(world.heap().BytesOf(block)[63], std::byte{0xee});
+  }
+}
+
+TEST(HeapTest, MemoryThatWasGivenBackIsReservedAgainBeforeItIsUsed) {
+  HeapWorld world(4096);
+  HeapCache cache(1);
+  const Block long_one = *world.Allocate(cache, kLong);
+  const Block behind = *world.Allocate(cache, 20'000);
+  ASSERT_TRUE(world.heap().Free(&cache, long_one));
+  const int before = world.reservations();
+  std::vector<Block> blocks;
+  for (int i = 0; i < 1000; ++i) {
+    blocks.push_back(*world.Allocate(cache, 16'000));
+    ASSERT_TRUE(world.HasMemory(blocks.back()));
+  }
+  EXPECT_LE(world.reservations() - before, 1000 / 128 + 2);  // a generous step each
+  for (const Block block : blocks) ASSERT_TRUE(world.heap().Free(&cache, block));
+  // With memory, without, and behind all that has ever been reserved: one run for who needs all of it.
+  ASSERT_TRUE(world.heap().Free(&cache, behind));
+  const Block all = *world.Allocate(cache, 4096 * kHeapPageBytes);
+  EXPECT_TRUE(world.HasMemory(all));
+}
+
+TEST(HeapTest, MemoryThatTheSystemDoesNotGiveAgainIsSaid) {
+  HeapWorld world(4096);
+  HeapCache cache(1);
+  const Block kept = *world.Allocate(cache, 64);
+  ASSERT_TRUE(world.heap().Free(&cache, *world.Allocate(cache, kLong)));
+  world.SetMemoryPages(1000);
+  const absl::Status none = world.Allocate(cache, kLong).status();
+  EXPECT_EQ(none.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_NE(none.message().find("no memory"), std::string::npos) << none;
+  const Block shorter = *world.Allocate(cache, 900 * kHeapPageBytes);
+  EXPECT_TRUE(world.HasMemory(shorter) && world.HasMemory(kept));
+}
+
+TEST(HeapTest, ZeroedBytesAreZeroWhereMemoryWasGivenBack) {
+  HeapWorld world(4096);
+  HeapCache cache(1);
+  for (const size_t size : {kLong, size_t{20'000}, kLong + 20'000}) {
+    const Block block = *world.heap().AllocateZeroed(cache, size, 1, [](Block) { return true; });
+    const std::span<std::byte> bytes = world.heap().BytesOf(block);
+    EXPECT_TRUE(std::all_of(bytes.begin(), bytes.begin() + size, [](std::byte byte) { return byte == std::byte{0}; }));
+    memset(bytes.data(), 0xee, bytes.size());
+    ASSERT_TRUE(world.heap().Free(&cache, block));
   }
 }
 

@@ -106,6 +106,14 @@ absl::Status ReserveMemory(const UniqueFd& file, size_t offset, size_t size_byte
   return absl::OkStatus();
 }
 
+void ReleaseMemory(const UniqueFd& file, size_t offset, size_t size_bytes) {
+  const sync_internal::NoCancellation whole;  // as above
+  while (fallocate(file.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                   static_cast<off_t>(size_bytes)) != 0 &&
+         errno == EINTR) {
+  }
+}
+
 absl::StatusOr<Mapping> Mapping::OfFile(const UniqueFd& file, size_t size_bytes) {
   void* const address = mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file.get(), 0);
   if (address == MAP_FAILED) return OutOfMemory(errno, absl::StrCat("cannot map ", size_bytes, " shared bytes"));

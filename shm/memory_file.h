@@ -32,6 +32,10 @@ absl::Status SealSize(const UniqueFd& file);
 // Idempotent. Errors: ResourceExhausted.
 absl::Status ReserveMemory(const UniqueFd& file, size_t offset, size_t size_bytes);
 
+// Gives the memory of [offset, offset + size) back to the system, if that can be done: the bytes are zero afterwards, and may raise
+// SIGBUS until they are reserved again. Idempotent.
+void ReleaseMemory(const UniqueFd& file, size_t offset, size_t size_bytes);
+
 // A shared, writable view of a whole file. Unmapped on destruction; move-only.
 class Mapping {
  public:

@@ -9,6 +9,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "shoal/shm/size_classes.h"
 #include "shoal/sync/robust_list.h"
 
 namespace shoal::shm_internal {
@@ -21,7 +22,7 @@ struct alignas(64) HeapShared final {
   std::atomic<uint64_t> generation;  // of the run taken last
 
   // Read by everybody, seldom changed.
-  alignas(64) std::atomic<uint64_t> reserved_pages;  // the pages in front of this one have memory; only grows
+  alignas(64) std::atomic<uint64_t> reserved_pages;  // the pages in front of this one have memory, or gave it back; only grows
   std::atomic<uint64_t> orphan_classes;              // bit c: there may be slabs of class c without an owner; a hint
   std::atomic<uint64_t> used_pages;                  // under the lock: nobody ever had a page behind these; only grows
 };
@@ -34,7 +35,7 @@ inline constexpr uint32_t kMaxSlot = 511;  // slots of threads are numbered from
 // What the page table says of a run, in its first page's entry. All entries 0: one free run of all pages.
 //
 //   bits   0-1   2-7     8-17    2-33        34-63
-//   free    0                    length
+//   free    0                    length      1: its memory was given back, of some pages at least
 //   slab    1    class   owner               generation
 //   run     2                    length      generation
 class PageEntry {
@@ -43,7 +44,9 @@ class PageEntry {
   static constexpr uint64_t kMaxGeneration = (uint64_t{1} << 30) - 1;
 
   constexpr explicit PageEntry(uint64_t bits) : bits_(bits) {}
-  static constexpr PageEntry Free(uint64_t length) { return PageEntry(length << 2); }
+  static constexpr PageEntry Free(uint64_t length, bool has_memory = true) {
+    return PageEntry(length << 2 | uint64_t{!has_memory} << 34);
+  }
   static constexpr PageEntry Slab(size_t size_class, uint32_t owner, uint64_t generation) {
     return PageEntry(1 | uint64_t{size_class} << 2 | uint64_t{owner} << 8 | generation << 34);
   }
@@ -54,6 +57,8 @@ class PageEntry {
   constexpr bool is_free() const { return (bits_ & 3) == 0; }
   constexpr bool is_slab() const { return (bits_ & 3) == 1; }
   constexpr bool is_run() const { return (bits_ & 3) == 2; }
+  // Of a free run: whether those of its pages that are in front of HeapShared::reserved_pages have memory.
+  constexpr bool has_memory() const { return generation() == 0; }
   // In pages; 0 or too large only in an entry that somebody scribbled over.
   constexpr uint64_t length() const { return is_slab() ? 1 : bits_ >> 2 & kMaxLength; }
   constexpr uint64_t generation() const { return bits_ >> 34; }
@@ -71,18 +76,25 @@ class PageEntry {
   uint64_t bits_;
 };
 
-using ReserveMemoryFunction = std::function<absl::Status(size_t offset, size_t size_bytes)>;
+// Where a heap's memory comes from: the system, asked for ranges of the segment's bytes.
+struct HeapMemory {
+  // Gets memory for them; idempotent.
+  std::function<absl::Status(size_t offset, size_t size_bytes)> reserve;
+  // Gives it back, as far as there is any: they are zero when they are reserved again.
+  std::function<void(size_t offset, size_t size_bytes)> release;
+  // A run of at least as many pages gives its memory back as soon as it is freed: 32 MiB, where malloc(3) draws this line, too.
+  uint64_t release_at_once_pages = (uint64_t{32} << 20) / kHeapPageBytes;
+};
 
 // Runs of 16 KiB pages: taken under the heap's lock, given back by one compare-exchange without it. The table, the edges and
 // the deaths are told in page_runs.cc. Process-local; knows nothing of what is in the pages.
 //
 // Crash safety:  a run is taken, and given back, by one store each: never half of it.
-// Blocking:      Take waits for the heap's lock and for the kernel to reserve memory; the rest never does.
+// Blocking:      Take and ReleaseFree wait for the heap's lock and for the kernel; Free may wait for the kernel; the rest never does.
 class PageRuns {
  public:
-  // Where the area begins in the segment, for `reserve`. REQUIRES: `table` has `page_count` entries, at most kMaxLength.
-  PageRuns(HeapShared& shared, std::atomic<uint64_t>* table, uint64_t page_count, size_t area_offset,
-           ReserveMemoryFunction reserve);
+  // Where the area begins in the segment, for `memory`. REQUIRES: `table` has `page_count` entries, at most kMaxLength.
+  PageRuns(HeapShared& shared, std::atomic<uint64_t>* table, uint64_t page_count, size_t area_offset, HeapMemory memory);
 
   enum class Growth : uint8_t { kNo, kYes };
 
@@ -93,6 +105,13 @@ class PageRuns {
   // DataLoss: the table makes no sense; and what the lock says.
   using Prepare = absl::FunctionRef<PageEntry(uint64_t page, uint64_t generation, uint64_t unused_from)>;
   absl::StatusOr<uint64_t> Take(uint64_t length, Growth growth, Prepare prepare) const;
+
+  // Gives back the run that begins at `page`. False: the entry is no longer `expected`; nothing changed, but that the memory of a
+  // long one may be gone. So nobody else frees it at the same time.
+  bool Free(uint64_t page, PageEntry expected) const;
+
+  // Gives the memory of all free pages back to the system; how many pages were known to have some. Whoever needs pages waits meanwhile.
+  absl::StatusOr<uint64_t> ReleaseFree() const;
 
   // What is known of a page. Only a run's first page is ever a slab or a run; of all others, and of those without memory, this
   // says that they are free.
@@ -122,18 +141,33 @@ class PageRuns {
  private:
   struct Fit {
     uint64_t page;
-    uint64_t length;  // 0: there is none
+    uint64_t length;        // 0: there is none
+    uint64_t memory_until;  // pages behind this one must be reserved before they are used
   };
-  absl::Status Find(uint64_t length, Fit& reserved, Fit& unreserved) const;
-  absl::Status Walk(uint64_t from, uint64_t to, uint64_t length, Fit& reserved, Fit& unreserved) const;
+  struct Search {
+    uint64_t length;
+    Growth growth;
+    Fit with_memory = {};
+    Fit without = {};
+  };
+  PageEntry Read(uint64_t page) const;
+  absl::Status CheckEntry(uint64_t page, PageEntry entry) const;
+  PageEntry FreeAlike(uint64_t page, PageEntry first) const;
+  PageEntry FreeOfAllKinds(uint64_t page, PageEntry first, uint64_t enough) const;
+  void Join(uint64_t page, PageEntry joined) const;
+  absl::Status Find(Search& search) const;
+  absl::Status Walk(uint64_t from, uint64_t to, Search& search) const;
+  absl::Status GetMemory(Fit& fit, uint64_t length) const;
+  absl::Status Reserve(uint64_t page, uint64_t length) const;
   absl::Status Grow(uint64_t end) const;
+  absl::StatusOr<uint64_t> ReleaseLocked() const;
   absl::StatusOr<uint64_t> TakeLocked(uint64_t length, Growth growth, Prepare prepare) const;
 
   HeapShared* shared_;
   std::atomic<uint64_t>* table_;
   uint64_t page_count_;
   size_t area_offset_;
-  ReserveMemoryFunction reserve_;
+  HeapMemory memory_;
 };
 
 }  // namespace shoal::shm_internal

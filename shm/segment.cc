@@ -152,6 +152,12 @@ absl::StatusOr<size_t> Segment::Allocate(size_t size_bytes, size_t alignment) co
   }
 }
 
+absl::StatusOr<size_t> Segment::ReleaseFreeMemory() const {
+  SHOAL_RETURN_IF_ERROR(CheckUsable());
+  SHOAL_ASSIGN_OR_RETURN(shm_internal::Section * place, shm_internal::SectionAt(attachment_->base()));
+  return attachment_->heap().ReleaseFreeMemory(place->cache());
+}
+
 std::span<std::byte> Segment::BytesAt(size_t offset, size_t size_bytes) const {
   if (attachment_ == nullptr) return {};
   const std::span<std::byte> bytes = attachment_->mapping().bytes();

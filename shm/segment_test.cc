@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
+#include "shoal/shm/array.h"
 #include "shoal/shm/box.h"
 #include "shoal/shm/memory_file.h"
 #include "shoal/shm/mutex.h"
@@ -136,6 +137,34 @@ TEST(SegmentTest, EmptySlabsMakeRoom) {
   }).join();
   EXPECT_TRUE(list->With([](Vector<Box<Line>>& boxes) { return boxes.Clear(); }).ok());
   EXPECT_TRUE(segment.Allocate(size_t{2200} << 10, 64).ok());
+}
+
+TEST(SegmentTest, FreedMemoryGoesBackToTheSystem) {
+  const Segment segment = Segment::Create({.limit_bytes = size_t{256} << 20}).value();
+  const auto memory_bytes = [&] {
+    struct stat about;
+    EXPECT_EQ(fstat(segment.fd(), &about), 0);
+    return static_cast<size_t>(about.st_blocks) * 512;
+  };
+  constexpr int kItems = 100'000;
+  const auto items = segment.New<Mutex<Vector<Vector<int>>>>().value();
+  for (int round = 0; round < 2; ++round) {
+    const absl::Status filled = items->With([](Vector<Vector<int>>& all) {
+      while (all.size() < kItems) SHOAL_RETURN_IF_ERROR(all.PushBack(std::vector<int>(50, 7)));
+      return absl::OkStatus();
+    });
+    ASSERT_TRUE(filled.ok()) << filled;
+    EXPECT_GE(memory_bytes(), kItems * 200u);
+    ASSERT_TRUE(items->With([](Vector<Vector<int>>& all) { return all.Clear(); }).ok());
+    EXPECT_GE(memory_bytes(), kItems * 200u);  // kept for what comes next
+    EXPECT_GE(segment.ReleaseFreeMemory().value(), kItems * 200u);
+    EXPECT_LE(memory_bytes(), size_t{4} << 20);
+  }
+  {
+    const auto array = segment.New<Array<std::byte>>(size_t{64} << 20).value();
+    EXPECT_GE(memory_bytes(), size_t{64} << 20);
+  }
+  EXPECT_LE(memory_bytes(), size_t{8} << 20);  // at once
 }
 
 TEST(SegmentTest, OneThatWasMovedAwaySaysSo) {

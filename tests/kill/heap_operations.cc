@@ -26,6 +26,7 @@ using shm_internal::HeapShared;
 using shm_internal::kHeapPageBytes;
 
 constexpr uint64_t kPages = 8;
+constexpr uint64_t kLongRunPages = 4;  // as many give their memory back when they are freed
 constexpr size_t kNames = 512;
 
 // Blocks that somebody names; as many as have a tag that is not 0, stored last.
@@ -48,7 +49,7 @@ struct Names {
 struct Room {
   HeapShared heap;
   std::atomic<uint64_t> table[kPages];
-  std::atomic<uint64_t> reserved_bytes;  // of the area
+  std::atomic<bool> has_memory[kPages];
   Names kept;                            // allocated for good
   Names journals[5];                     // by slot: to be freed if the slot's holder dies; else cleared by it in the end
   alignas(4096) std::byte area[kPages * kHeapPageBytes];
@@ -62,12 +63,27 @@ constexpr uint32_t kOther = 4;
 Heap HeapOf(Room& room) {
   const HeapLayout layout = {
       .table_offset = offsetof(Room, table), .area_offset = offsetof(Room, area), .page_count = kPages};
+  // relaxed, all: published with the pages themselves
+  const auto has_memory = [&room](size_t offset, size_t size_bytes) {
+    return std::span(room.has_memory).subspan((offset - offsetof(Room, area)) / kHeapPageBytes, size_bytes / kHeapPageBytes);
+  };
+  shm_internal::HeapMemory memory = {
+      .reserve =
+          [has_memory](size_t offset, size_t size_bytes) {
+            for (auto& page : has_memory(offset, size_bytes)) page.store(true, std::memory_order_relaxed);
+            return absl::OkStatus();
+          },
+      .release =
+          [&room, has_memory](size_t offset, size_t size_bytes) {
+            for (auto& page : has_memory(offset, size_bytes)) page.store(false, std::memory_order_relaxed);
+            // Enough to see that somebody's bytes are gone.
+            for (size_t at = offset; at < offset + size_bytes; at += kHeapPageBytes / 2) {
+              memset(room.area + (at - offsetof(Room, area)), 0, 64);
+            }
+          },
+      .release_at_once_pages = kLongRunPages};
   absl::StatusOr<Heap> heap =
-      Heap::Over(std::as_writable_bytes(std::span(&room, 1)), room.heap, layout, [&room](size_t offset, size_t size_bytes) {
-        const uint64_t end = offset + size_bytes - offsetof(Room, area);
-        room.reserved_bytes.store(end, std::memory_order_relaxed);  // relaxed: a figure
-        return absl::OkStatus();
-      });
+      Heap::Over(std::as_writable_bytes(std::span(&room, 1)), room.heap, layout, std::move(memory));
   SHOAL_CHECK(heap.ok(), "the room has a heap");
   return *std::move(heap);
 }
@@ -108,10 +124,20 @@ struct Party {
   }
   bool IsMarked(Block block) {
     const std::span<std::byte> bytes = heap.BytesOf(block);
+    if (bytes.empty() || !HasMemory(bytes)) return false;
     for (const std::byte byte : bytes) {
       if (byte != static_cast<std::byte>(block.offset / 16)) return false;
     }
-    return !bytes.empty();
+    return true;
+  }
+  bool HasMemory(std::span<const std::byte> bytes) {
+    const size_t first = static_cast<size_t>(bytes.data() - room.area) / kHeapPageBytes;
+    const size_t last = static_cast<size_t>(bytes.data() + bytes.size() - 1 - room.area) / kHeapPageBytes;
+    // relaxed: said of pages that are the caller's
+    for (size_t page = first; page <= last; ++page) {
+      if (!room.has_memory[page].load(std::memory_order_relaxed)) return false;
+    }
+    return true;
   }
   void FreeRecorded() {
     for (size_t i = 0; i < recorded; ++i) heap.Free(&cache, journal.At(i));
@@ -160,6 +186,7 @@ void AllocateNearlyAll(Room&) { (void)victim->Allocate((kPages - 1) * kHeapPageB
 void FreeOne(Room&) { victim->heap.Free(&victim->cache, freed_by_body); }
 void TrimIt(Room&) { victim->heap.Trim(victim->cache); }
 void ReleaseIt(Room&) { victim->heap.Release(victim->cache); }
+void ReleaseFreeMemory(Room&) { (void)victim->heap.ReleaseFreeMemory(victim->cache); }
 void AllocateTwiceAndFree(Room&) {
   (void)victim->Allocate(64);
   (void)victim->Allocate(20'000);
@@ -199,6 +226,20 @@ void RecordedForeign(Room& room) {
 void RecordedRun(Room& room) {
   MakeVictim(room).KeepSome(20'000, 1);
   freed_by_body = *victim->Allocate(20'000);
+}
+void RecordedLongRun(Room& room) {
+  MakeVictim(room).KeepSome(20'000, 1);
+  freed_by_body = *victim->Allocate(kLongRunPages * kHeapPageBytes);
+  victim->Mark(freed_by_body);
+}
+// Two free runs side by side: the first has no memory, the second has.
+void MemoryGivenBack(Room& room) {
+  Party& party = MakeVictim(room);
+  (void)party.Allocate(kLongRunPages * kHeapPageBytes);
+  (void)party.Allocate(2 * kHeapPageBytes);
+  party.KeepSome(20'000, 1);
+  party.FreeRecorded();
+  party.Commit();
 }
 // The slot's holder before this one was killed.
 void SlotLeftBehind(Room& room) {
@@ -292,17 +333,16 @@ Verdict Judge(void* shared) {
     ++kept;
     if (!judge.IsMarked(block)) return Verdict::kLost;
   }
-  const shm_internal::HeapUsage usage = judge.heap.Usage();
-  // relaxed: a figure
-  if (usage.reserved_pages * kHeapPageBytes > room.reserved_bytes.load(std::memory_order_relaxed)) return Verdict::kHalfDone;
-  if (usage.allocated_blocks != kept) return Verdict::kLeaked;
+  if (judge.heap.Usage().allocated_blocks != kept) return Verdict::kLeaked;
   for (size_t i = 0; i < kNames; ++i) {
     if (room.kept.At(i).tag != 0 && !judge.heap.Free(nullptr, room.kept.At(i))) return Verdict::kLost;
   }
   // All that was ever used can be used again, in one piece.
   for (uint32_t slot = 1; slot <= kOther; ++slot) judge.heap.ReleaseSlot(slot);
   absl::StatusOr<Block> all = judge.Allocate(kPages * kHeapPageBytes);
-  return all.ok() && judge.heap.Free(nullptr, *all) ? Verdict::kFine : Verdict::kLeaked;
+  if (!all.ok()) return Verdict::kLeaked;
+  if (!judge.HasMemory(judge.heap.BytesOf(*all))) return Verdict::kHalfDone;
+  return judge.heap.Free(nullptr, *all) ? Verdict::kFine : Verdict::kLeaked;
 }
 
 Operation HeapOperation(std::string name, void (*prepare)(Room&), void (*body)(Room&)) {
@@ -341,6 +381,13 @@ std::vector<Operation> HeapOperations() {
       HeapOperation("free, own slab", RecordedSmall, FreeOne),
       HeapOperation("free, another's slab", RecordedForeign, FreeOne),
       HeapOperation("free run", RecordedRun, FreeOne),
+      HeapOperation("free run, its memory given back", RecordedLongRun, FreeOne),
+      HeapOperation("allocate, where memory was given back", MemoryGivenBack, Allocate64),
+      HeapOperation("allocate run, where memory was given back, one with memory joined", MemoryGivenBack,
+                    [](Room&) { (void)victim->Allocate((kLongRunPages + 1) * kHeapPageBytes); }),
+      HeapOperation("release free memory", RunsInARow, ReleaseFreeMemory),
+      HeapOperation("release free memory, of all sorts of slabs", SlabsOfAllSorts, ReleaseFreeMemory),
+      HeapOperation("release free memory, some was given back", MemoryGivenBack, ReleaseFreeMemory),
       HeapOperation("trim", SlabsOfAllSorts, TrimIt),
       HeapOperation("release", SlabsOfAllSorts, ReleaseIt),
   };
