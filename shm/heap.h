@@ -65,7 +65,7 @@ struct HeapUsage {
 // Allocation:      shared memory is reserved 2 MiB (or 1/32 of the heap) at a time before it is used, so using it raises no
 //                  SIGBUS. Bytes are not zeroed. Empty slabs of a thread become free pages when it needs pages that have no
 //                  memory yet, in Trim and in Release; an idle thread keeps them. Memory goes back to the system when a run of
-//                  32 MiB or more is freed, and in ReleaseFreeMemory.
+//                  256 MiB or more is freed, and in ReleaseFreeMemory.
 // Layout:          docs/memory_format.md. Blocks are aligned to 16, those whose size is a multiple of 32, 64 or 128 to that;
 //                  larger alignments, up to 4096, cost a run.
 class Heap {

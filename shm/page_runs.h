@@ -82,8 +82,9 @@ struct HeapMemory {
   std::function<absl::Status(size_t offset, size_t size_bytes)> reserve;
   // Gives it back, as far as there is any: they are zero when they are reserved again.
   std::function<void(size_t offset, size_t size_bytes)> release;
-  // A run of at least as many pages gives its memory back as soon as it is freed: 32 MiB, where malloc(3) draws this line, too.
-  uint64_t release_at_once_pages = (uint64_t{32} << 20) / kHeapPageBytes;
+  // A run of at least as many pages gives its memory back as soon as it is freed: 256 MiB. To have as much again, and zeroed, takes the
+  // kernel several times as long as to fill it; so whoever sends large messages, one after the other, keeps his.
+  uint64_t release_at_once_pages = (uint64_t{256} << 20) / kHeapPageBytes;
 };
 
 // Runs of 16 KiB pages: taken under the heap's lock, given back by one compare-exchange without it. The table, the edges and

@@ -136,7 +136,7 @@ class Segment {
   // were.
   int Reap() const { return attachment_ == nullptr ? 0 : shm_internal::ReapDead(attachment_); }
 
-  // Gives the memory of what has been freed back to the system; how many bytes that were. By itself only a block of 32 MiB or more goes
+  // Gives the memory of what has been freed back to the system; how many bytes that were. By itself only a block of 256 MiB or more goes
   // back when it is freed; everything else is kept for what is allocated next. Others who need memory of the segment wait meanwhile, some
   // 0.1 ms for each MiB. Errors: ResourceExhausted: too many processes or threads use the segment.
   absl::StatusOr<size_t> ReleaseFreeMemory() const;

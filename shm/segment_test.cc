@@ -140,7 +140,7 @@ TEST(SegmentTest, EmptySlabsMakeRoom) {
 }
 
 TEST(SegmentTest, FreedMemoryGoesBackToTheSystem) {
-  const Segment segment = Segment::Create({.limit_bytes = size_t{256} << 20}).value();
+  const Segment segment = Segment::Create({.limit_bytes = size_t{512} << 20}).value();
   const auto memory_bytes = [&] {
     struct stat about;
     EXPECT_EQ(fstat(segment.fd(), &about), 0);
@@ -161,8 +161,8 @@ TEST(SegmentTest, FreedMemoryGoesBackToTheSystem) {
     EXPECT_LE(memory_bytes(), size_t{4} << 20);
   }
   {
-    const auto array = segment.New<Array<std::byte>>(size_t{64} << 20).value();
-    EXPECT_GE(memory_bytes(), size_t{64} << 20);
+    const auto array = segment.New<Array<std::byte>>(size_t{256} << 20).value();
+    EXPECT_GE(memory_bytes(), size_t{256} << 20);
   }
   EXPECT_LE(memory_bytes(), size_t{8} << 20);  // at once
 }
