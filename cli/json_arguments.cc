@@ -45,18 +45,23 @@ std::string Show(const json& value) {
 
 bool IsStringMap(const TypeTree& type) { return type.kind == Kind::kMap && type.children[0].kind == Kind::kString; }
 
+// Whether some value of the type is null in JSON: an optional of it is an array then, of one item.
+bool MayBeNull(const TypeTree& type) { return type.kind == Kind::kOptional || type.kind == Kind::kNothing; }
+
 // Whether some value of the type is a JSON array.
 bool MayBeArray(const TypeTree& type) {
   switch (type.kind) {
     case Kind::kVector:
+    case Kind::kSet:
     case Kind::kTuple:
+    case Kind::kVariant:
     case Kind::kArray:
     case Kind::kStruct:
       return true;
     case Kind::kMap:
       return !IsStringMap(type);
     case Kind::kOptional:
-      return type.children[0].kind == Kind::kOptional || MayBeArray(type.children[0]);
+      return MayBeNull(type.children[0]) || MayBeArray(type.children[0]);
     default:
       return false;
   }
@@ -206,6 +211,14 @@ class Encoder {
         return Vector(type, value);
       case Kind::kMap:
         return IsStringMap(type) ? Object(type, value) : Pairs(type, value);
+      case Kind::kSet:
+        return Set(type, value);
+      case Kind::kVariant:
+        return Variant(type, value);
+      case Kind::kNothing:
+        if (!value.is_null()) return Expected(type, value);
+        cbor_.Null();
+        return true;
       case Kind::kOptional:
         return Optional(type, value);
       case Kind::kArray:
@@ -276,6 +289,29 @@ class Encoder {
     return true;
   }
 
+  bool Set(const TypeTree& type, const json& value) {
+    if (!value.is_array()) return Expected(type, value);
+    cbor_.Array(value.size());
+    std::set<std::string, std::less<>> keys;  // as bytes, as above
+    for (size_t i = 0; i < value.size(); ++i) {
+      const size_t at = out_.size();
+      if (!Within(i, Item(type.children[0], value[i]))) return false;
+      if (!keys.insert(out_.substr(at)).second) return Within(i, Fail("a value that was there already"));
+    }
+    return true;
+  }
+
+  bool Variant(const TypeTree& type, const json& value) {
+    if (!value.is_array() || value.size() != 2) return Expected(type, value);
+    if (!value[0].is_number_unsigned() || value[0].get<uint64_t>() >= type.children.size()) {
+      return Within(0, Fail(absl::StrCat("expected an index below ", type.children.size(), ", not ", Show(value[0]))));
+    }
+    const auto index = value[0].get<size_t>();
+    cbor_.Array(2);
+    cbor_.Unsigned(index);
+    return Within(1, Item(type.children[index], value[1]));
+  }
+
   bool Optional(const TypeTree& type, const json& value) {
     if (value.is_null()) {
       cbor_.Null();
@@ -283,7 +319,7 @@ class Encoder {
     }
     cbor_.Array(1);
     const TypeTree& child = type.children[0];
-    if (child.kind != Kind::kOptional) return Item(child, value);
+    if (!MayBeNull(child)) return Item(child, value);
     return IsArrayOf(type, value, 1) && Within(0, Item(child, value[0]));
   }
 
@@ -322,11 +358,17 @@ std::string DescribeJson(const TypeTree& type) {
       return "a string";
     case Kind::kVector:
       return "an array";
+    case Kind::kSet:
+      return "an array without repetitions";
+    case Kind::kVariant:
+      return "an [index, value] pair";
+    case Kind::kNothing:
+      return "null";
     case Kind::kMap:
       return IsStringMap(type) ? "an object" : "an array of [key, value] pairs";
     case Kind::kOptional:
-      return type.children[0].kind == Kind::kOptional ? "null or an array of 1 item"
-                                                      : absl::StrCat("null or ", DescribeJson(type.children[0]));
+      return MayBeNull(type.children[0]) ? "null or an array of 1 item"
+                                         : absl::StrCat("null or ", DescribeJson(type.children[0]));
     case Kind::kTuple:
     case Kind::kStruct:
       return absl::StrCat("an array of ", Items(type.children.size()));

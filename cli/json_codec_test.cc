@@ -1,16 +1,19 @@
 // JSON and the bytes of messages, checked against the codec that workers use: what one side writes the other must read.
 
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -282,6 +285,29 @@ TEST(JsonCodecTest, ResultsThatJsonCannotHoldAreRefusedAndNeverChanged) {
   EXPECT_NE(DecodeValue(std::map<std::string, int>{{"\xc3", 1}}).find("not UTF-8"), std::string::npos);
 }
 
+TEST(JsonCodecTest, VariantsAreIndexAndValue) {
+  using Choice = std::variant<std::monostate, int32_t, std::vector<std::string>, std::optional<bool>>;
+  ExpectSame(Choice(), "[0,null]");
+  ExpectSame(Choice(-5), "[1,-5]");
+  ExpectSame(Choice(std::vector<std::string>{"a"}), R"([2,["a"]])");
+  ExpectSame(Choice(std::optional<bool>()), "[3,null]");
+  ExpectSame(std::vector<Choice>{1, Choice()}, "[[1,1],[0,null]]");
+  ExpectSame(std::optional<std::monostate>(), "null");
+  ExpectSame(std::optional<std::monostate>(std::monostate()), "[null]");
+  EXPECT_REFUSED(Encode<Choice>("[4,1]"), "expected an index below 4, not 4");
+  EXPECT_REFUSED(Encode<Choice>("[-1,1]"), "expected an index below 4, not -1");
+  EXPECT_REFUSED(Encode<Choice>("[1]"), "expected an [index, value] pair");
+  EXPECT_REFUSED(Encode<Choice>(R"([1,"a"])"), "at [1]");
+  EXPECT_REFUSED(Encode<Choice>("[0,1]"), "expected null, not 1");
+}
+
+TEST(JsonCodecTest, SetsAreArraysAndTimesAreTheirNumbers) {
+  ExpectSame(std::set<std::string>{"a", "b"}, R"(["a","b"])");
+  EXPECT_REFUSED(Encode<std::set<int>>("[1,2,1]"), "at [2]: a value that was there already");
+  ExpectSame(std::chrono::milliseconds(5), "5");
+  ExpectSame(std::vector<std::chrono::seconds>{std::chrono::seconds(1), std::chrono::seconds(2)}, "[1,2]");
+}
+
 TEST(JsonCodecTest, NothingIsNull) {
   EXPECT_EQ(Decode<void>(""), "null");
   EXPECT_NE(Decode<void>("x").find("DATA_LOSS"), std::string::npos);
@@ -298,10 +324,11 @@ TEST(JsonCodecTest, BytesOfAnotherTypeAreRefused) {
 }
 
 // Property: whatever the bytes are, decoding ends, touches nothing outside them, and what it accepts is JSON.
-TEST(JsonCodecTest, DamagedResultsAreRefusedOrAreJson) {
+template <class T>
+void DamageAndDecode(const T& value) {
   std::string good;
-  ipc_internal::EncodeMessage(good, Order{7, "Ann", {{1, 2}, {-3, 4.5}}, {{"a", 1}, {"b", std::nullopt}}, {true, 0.25f}});
-  const ipc_internal::TypeTree type = Signature<Order>().result;
+  ipc_internal::EncodeMessage(good, value);
+  const ipc_internal::TypeTree type = Signature<T>().result;
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   std::mt19937 random(seed);
@@ -314,6 +341,11 @@ TEST(JsonCodecTest, DamagedResultsAreRefusedOrAreJson) {
       EXPECT_TRUE(nlohmann::json::accept(json)) << json;
     }
   }
+}
+TEST(JsonCodecTest, DamagedResultsAreRefusedOrAreJson) {
+  DamageAndDecode(Order{7, "Ann", {{1, 2}, {-3, 4.5}}, {{"a", 1}, {"b", std::nullopt}}, {true, 0.25f}});
+  using Choice = std::variant<std::monostate, int32_t, std::string>;
+  DamageAndDecode(std::pair(std::vector<Choice>{1, "text", Choice()}, std::set<std::string>{"a", "b"}));
 }
 
 // Property: whatever the line is, it is refused, or makes bytes that the codec takes.

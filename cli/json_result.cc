@@ -147,8 +147,15 @@ class Decoder {
         return token.kind == CborKind::kBytes && String(token.bytes);
       case Kind::kVector:
         return Vector(type.children[0], token);
+      case Kind::kSet:
+        return IsArrayOf(token, token.number) && Array(token.number, [&](size_t) { return Item(type.children[0]); });
       case Kind::kMap:
         return Map(type, token);
+      case Kind::kVariant:
+        return Variant(type, token);
+      case Kind::kNothing:
+        json_ += "null";
+        return token.kind == CborKind::kNull;
       case Kind::kOptional:
         return Optional(type.children[0], token);
       case Kind::kArray:
@@ -191,13 +198,21 @@ class Decoder {
     return true;
   }
 
+  bool Variant(const TypeTree& type, const CborToken& token) {
+    CborToken index;
+    if (!IsArrayOf(token, 2) || !in_.Next(index) || index.kind != CborKind::kUnsigned) return false;
+    if (index.number >= type.children.size()) return false;
+    return Array(2, [&](size_t i) { return i == 0 ? Number(index.number) : Item(type.children[index.number]); });
+  }
+
   bool Optional(const TypeTree& child, const CborToken& token) {
     if (token.kind == CborKind::kNull) {
       json_ += "null";
       return true;
     }
     if (token.kind != CborKind::kArray || token.number != 1) return false;
-    return child.kind == Kind::kOptional ? Array(1, [&](size_t) { return Item(child); }) : Item(child);
+    const bool may_be_null = child.kind == Kind::kOptional || child.kind == Kind::kNothing;
+    return may_be_null ? Array(1, [&](size_t) { return Item(child); }) : Item(child);
   }
 
   CborReader in_;

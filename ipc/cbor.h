@@ -75,6 +75,12 @@ class CborWriter {
   bool overflown() const { return overflown_; }
   // Some was left out.
   bool too_deep() const { return too_deep_; }
+  // In place of a value that is not there: what is written is no message.
+  void LeaveOutValue() {
+    value_missing_ = true;
+    Null();
+  }
+  bool value_missing() const { return value_missing_; }
   HandleWriter* handles() const { return handles_; }
 
  private:
@@ -86,6 +92,7 @@ class CborWriter {
   friend class CborLevel<CborWriter>;
   int depth_ = 0;
   bool too_deep_ = false;
+  bool value_missing_ = false;
   HandleWriter* handles_ = nullptr;
 };
 

@@ -2,15 +2,19 @@
 #define SHOAL_IPC_CODEC_H_
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <limits>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "shoal/ipc/cbor.h"
+#include "shoal/ipc/wire_as.h"
 #include "shoal/ipc/wire_type.h"
 #include "shoal/shm/struct_fields.h"
 
@@ -20,9 +24,10 @@
 // value (see wire_type.h) is its bytes; any other value is one item of CBOR:
 //
 //   number, bool         CBOR's own                    string                byte string
-//   vector of numbers    byte string of all elements   other vector, array   array
+//   sequence of numbers  byte string of all elements   other sequence, set   array
 //   map                  map                           optional              null, or an array of one
-//   tuple, pair, struct  array of the fields
+//   tuple, pair, struct  array of the fields           std::array            array
+//   variant              array of index and value      monostate             null
 //
 // Decoding believes nothing: every length is compared with the bytes that are there, numbers with the range of their type,
 // bool and kinds with what is allowed, and no more than kMaxCborDepth items may lie in each other. A message that is too long is refused like one that is too short.
@@ -59,6 +64,8 @@ template <class T>
 constexpr bool IsBulk() {
   if constexpr (std::is_enum_v<T>) {
     return IsBulk<std::underlying_type_t<T>>();
+  } else if constexpr (WireStandIn<T>) {
+    return IsBulk<typename WireAs<T>::Type>();
   } else {
     return std::is_arithmetic_v<T> && !std::same_as<T, bool>;
   }
@@ -73,7 +80,7 @@ bool ValidBools(const char* bytes) {
     return static_cast<unsigned char>(*bytes) <= 1;
   } else if constexpr (std::is_enum_v<T>) {
     return ValidBools<std::underlying_type_t<T>>(bytes);
-  } else if constexpr (WireScalar<T>) {
+  } else if constexpr (WireScalar<T> || WireStandIn<T>) {  // those of numbers have no bool
     return true;
   } else if constexpr (kIsStdArray<T>) {
     using Element = typename T::value_type;
@@ -142,19 +149,41 @@ constexpr void ForEachElement(Tuple&& tuple, F&& f) {
 }
 
 template <class T>
-bool DecodeVector(CborReader& in, T& value) {
+void EncodeSequence(CborWriter& out, const T& value) {
+  using Element = typename T::value_type;
+  if constexpr (!kBulk<Element>) {
+    out.Array(value.size());
+    for (const auto& element : value) EncodeItem<Element>(out, element);
+  } else if constexpr (std::ranges::contiguous_range<T>) {
+    out.Bytes({reinterpret_cast<const char*>(value.data()), value.size() * sizeof(Element)});
+  } else {
+    out.BytesHead(value.size() * sizeof(Element));
+    for (const Element& element : value) out.Raw(BytesOf(element));
+  }
+}
+
+template <class T>
+bool DecodeSequence(CborReader& in, T& value) {
   using Element = typename T::value_type;
   value.clear();
   if constexpr (kBulk<Element>) {
     CborToken token;
     if (!in.Next(token) || token.kind != CborKind::kBytes || token.bytes.size() % sizeof(Element) != 0) return false;
     value.resize(token.bytes.size() / sizeof(Element));
-    if (!token.bytes.empty()) std::memcpy(value.data(), token.bytes.data(), token.bytes.size());
+    if constexpr (std::ranges::contiguous_range<T>) {
+      if (!token.bytes.empty()) std::memcpy(value.data(), token.bytes.data(), token.bytes.size());
+    } else {
+      const char* from = token.bytes.data();
+      for (Element& element : value) {
+        std::memcpy(&element, from, sizeof(Element));
+        from += sizeof(Element);
+      }
+    }
     return true;
   } else {
     uint64_t size = 0;
     if (!DecodeHead(in, CborKind::kArray, size)) return false;
-    value.reserve(std::min<uint64_t>(size, kTrustedReserve));
+    if constexpr (requires { value.reserve(size); }) value.reserve(std::min<uint64_t>(size, kTrustedReserve));
     for (uint64_t i = 0; i < size; ++i) {
       Element element{};
       if (!DecodeItem(in, element)) return false;
@@ -162,6 +191,18 @@ bool DecodeVector(CborReader& in, T& value) {
     }
     return true;
   }
+}
+
+template <class T>
+bool DecodeSet(CborReader& in, T& value) {
+  value.clear();
+  uint64_t size = 0;
+  if (!DecodeHead(in, CborKind::kArray, size)) return false;
+  for (uint64_t i = 0; i < size; ++i) {
+    typename T::key_type key{};
+    if (!DecodeItem(in, key) || !value.emplace(std::move(key)).second) return false;  // or a key twice
+  }
+  return true;
 }
 
 template <class T>
@@ -188,6 +229,42 @@ bool DecodeOptional(CborReader& in, T& value) {
   return DecodeItem(in, value.emplace());
 }
 
+// One that an exception has left without a value has an index that nobody accepts.
+template <class... Alternative>
+void EncodeVariant(CborWriter& out, const std::variant<Alternative...>& value) {
+  out.Array(2);
+  out.Unsigned(value.valueless_by_exception() ? sizeof...(Alternative) : value.index());
+  if (value.valueless_by_exception()) {
+    out.LeaveOutValue();
+  } else {
+    std::visit([&](const auto& alternative) { EncodeItem(out, alternative); }, value);
+  }
+}
+
+template <size_t index, class Variant>
+bool DecodeAlternative(CborReader& in, Variant& value) {
+  return DecodeItem(in, value.template emplace<index>());
+}
+
+template <class... Alternative>
+bool DecodeVariant(CborReader& in, std::variant<Alternative...>& value) {
+  uint64_t size = 0;
+  uint64_t index = 0;
+  if (!DecodeHead(in, CborKind::kArray, size) || size != 2) return false;
+  if (!DecodeScalar(in, index) || index >= sizeof...(Alternative)) return false;
+  using Decode = bool (*)(CborReader&, std::variant<Alternative...>&);
+  constexpr auto kDecode = []<size_t... i>(std::index_sequence<i...>) {
+    return std::array<Decode, sizeof...(i)>{&DecodeAlternative<i, std::variant<Alternative...>>...};
+  }(std::index_sequence_for<Alternative...>());
+  return kDecode[index](in, value);
+}
+
+template <class T>
+bool DecodeStandIn(CborReader& in, T& value) {
+  typename WireAs<T>::Type read{};
+  return DecodeItem(in, read) && WireAs<T>::From(std::move(read), value);
+}
+
 }  // namespace codec_details
 
 // One item of CBOR. A handle is its number among those of the message; the writer's HandleWriter has the handle itself.
@@ -197,6 +274,8 @@ void EncodeItem(CborWriter& out, const T& value) {
   CheckTravels<T>();
   if constexpr (WireHandle<T>) {
     EncodeHandle(out, value);
+  } else if constexpr (WireStandIn<T>) {
+    EncodeItem<typename WireAs<T>::Type>(out, WireAs<T>::To(value));
   } else if constexpr (std::is_enum_v<T>) {
     EncodeItem(out, static_cast<std::underlying_type_t<T>>(value));
   } else if constexpr (std::same_as<T, bool>) {
@@ -215,15 +294,17 @@ void EncodeItem(CborWriter& out, const T& value) {
     }
   } else if constexpr (std::same_as<T, std::string>) {
     out.Bytes(value);
+  } else if constexpr (std::same_as<T, std::monostate>) {
+    out.Null();
   } else if (const CborLevel level(out); !level) {
     return;
-  } else if constexpr (kIsVector<T>) {
-    if constexpr (details::kBulk<typename T::value_type>) {
-      out.Bytes({reinterpret_cast<const char*>(value.data()), value.size() * sizeof(typename T::value_type)});
-    } else {
-      out.Array(value.size());
-      for (const auto& element : value) EncodeItem<typename T::value_type>(out, element);
-    }
+  } else if constexpr (kIsSequence<T>) {
+    details::EncodeSequence(out, value);
+  } else if constexpr (kIsSet<T>) {
+    out.Array(value.size());
+    for (const auto& key : value) EncodeItem(out, key);
+  } else if constexpr (kIsVariant<T>) {
+    details::EncodeVariant(out, value);
   } else if constexpr (kIsMap<T>) {
     out.Map(value.size());
     for (const auto& [key, mapped] : value) {
@@ -252,6 +333,8 @@ bool DecodeItem(CborReader& in, T& value) {
   CheckTravels<T>();
   if constexpr (WireHandle<T>) {
     return DecodeHandle(in, value);
+  } else if constexpr (WireStandIn<T>) {
+    return details::DecodeStandIn(in, value);
   } else if constexpr (WireScalar<T>) {
     return details::DecodeScalar(in, value);
   } else if constexpr (std::same_as<T, std::string>) {
@@ -259,10 +342,17 @@ bool DecodeItem(CborReader& in, T& value) {
     if (!in.Next(token) || token.kind != CborKind::kBytes) return false;
     value.assign(token.bytes);
     return true;
+  } else if constexpr (std::same_as<T, std::monostate>) {
+    CborToken token;
+    return in.Next(token) && token.kind == CborKind::kNull;
   } else if (const CborLevel level(in); !level) {
     return false;
-  } else if constexpr (kIsVector<T>) {
-    return details::DecodeVector(in, value);
+  } else if constexpr (kIsSequence<T>) {
+    return details::DecodeSequence(in, value);
+  } else if constexpr (kIsSet<T>) {
+    return details::DecodeSet(in, value);
+  } else if constexpr (kIsVariant<T>) {
+    return details::DecodeVariant(in, value);
   } else if constexpr (kIsMap<T>) {
     return details::DecodeMap(in, value);
   } else if constexpr (kIsOptional<T>) {

@@ -50,12 +50,13 @@ template <class T>
 absl::StatusOr<std::string> BytesToKeep(const T& value) {
   std::string bytes;
   if constexpr (FormOf<T>() == MessageForm::kBulk) {
-    const std::span<const std::byte> all = BulkBytes(value);
-    bytes.assign(reinterpret_cast<const char*>(all.data()), all.size());
+    WithBulkBytes(value, [&](std::span<const std::byte> all) {
+      bytes.assign(reinterpret_cast<const char*>(all.data()), all.size());
+    });
   } else {
     CborWriter writer(bytes);
     EncodeItem(writer, value);
-    if (writer.too_deep()) return NestedTooDeeply();
+    SHOAL_RETURN_IF_ERROR(WrittenWhole(writer));
   }
   return bytes;
 }

@@ -2,6 +2,7 @@
 #define SHOAL_IPC_MESSAGE_TYPE_H_
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -9,9 +10,9 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include "shoal/ipc/codec.h"
+#include "shoal/ipc/wire_as.h"
 #include "shoal/ipc/wire_type.h"
 #include "shoal/shm/shareable.h"
 #include "shoal/shm/struct_fields.h"
@@ -23,7 +24,7 @@ namespace ipc_internal {
 
 enum class MessageForm {
   kBytes,    // a plain value: as its bytes
-  kBulk,     // a string, or a vector of numbers: as the bytes of all its elements
+  kBulk,     // a string, or a sequence of numbers: as the bytes of all its elements
   kEncoded,  // anything else: one item of CBOR
 };
 
@@ -31,7 +32,7 @@ template <class T>
 constexpr bool IsBulkMessage() {
   if constexpr (std::same_as<T, std::string>) {
     return true;
-  } else if constexpr (kIsVector<T>) {
+  } else if constexpr (kIsSequence<T>) {
     return codec_details::kBulk<typename T::value_type>;
   } else {
     return false;
@@ -64,33 +65,17 @@ constexpr bool CheckMessage() {
 
 // Whether a T contains a handle that moves: it is sent as an rvalue only.
 template <class T, class... Outer>
-constexpr bool MovesHandles();
-template <class T, class... Outer, class... Field>
-constexpr bool AnyFieldMovesHandles(shm_internal::TypeList<Field...>) {
-  return (MovesHandles<Field, T, Outer...>() || ...);
-}
-template <class Tuple, class... Outer, size_t... i>
-constexpr bool AnyElementMovesHandles(std::index_sequence<i...>) {
-  return (MovesHandles<std::tuple_element_t<i, Tuple>, Outer...>() || ...);
-}
-template <class T, class... Outer>
 constexpr bool MovesHandles() {
   if constexpr ((std::same_as<T, Outer> || ...)) {
     return false;
   } else if constexpr (WireHandle<T>) {
     return !std::copy_constructible<T>;
-  } else if constexpr (SharedValue<T> || WireScalar<T> || std::same_as<T, std::string>) {
+  } else if constexpr (SharedValue<T>) {
     return false;
-  } else if constexpr (kIsMap<T>) {
-    return MovesHandles<typename T::key_type, Outer...>() || MovesHandles<typename T::mapped_type, Outer...>();
-  } else if constexpr (kIsVector<T> || kIsOptional<T> || kIsStdArray<T>) {
-    return MovesHandles<typename T::value_type, Outer...>();
-  } else if constexpr (kIsTuple<T>) {
-    return AnyElementMovesHandles<T, Outer...>(std::make_index_sequence<std::tuple_size_v<T>>());
-  } else if constexpr (WireFields<T>) {
-    return AnyFieldMovesHandles<T, Outer...>(shm_internal::FieldTypes<T>());
   } else {
-    return false;
+    return []<class... Part>(shm_internal::TypeList<Part...>) {
+      return (MovesHandles<Part, T, Outer...>() || ...);
+    }(PartsOf<T>());
   }
 }
 
@@ -147,36 +132,39 @@ requires(SharedValue<T> || WireHandle<T>) struct SentAsOf<T> {
 template <class T>
 using SentAs = typename SentAsOf<T>::Type;
 
-template <class... Field>
-constexpr auto SentFields(shm_internal::TypeList<Field...>) {
-  return shm_internal::TypeList<SentAs<Field>...>();
-}
-
 template <class T>
 constexpr auto SentParts() {
-  if constexpr (std::same_as<T, std::string>) {
-    return shm_internal::TypeList<>();
-  } else if constexpr (kIsMap<T>) {
-    return shm_internal::TypeList<SentAs<typename T::key_type>, SentAs<typename T::mapped_type>>();
-  } else if constexpr (kIsVector<T> || kIsOptional<T> || kIsStdArray<T>) {
-    return shm_internal::TypeList<SentAs<typename T::value_type>>();
-  } else if constexpr (kIsTuple<T>) {
-    return []<class... E>(std::type_identity<std::tuple<E...>>) {
-      return shm_internal::TypeList<SentAs<E>...>();
-    }(std::type_identity<decltype(std::tuple_cat(std::declval<T>()))>());
-  } else if constexpr (WireFields<T> && !ContainsItself<T>()) {
-    return SentFields(shm_internal::FieldTypes<T>());
+  if constexpr (WireStandIn<T>) {
+    return shm_internal::TypeList<SentAs<typename WireAs<T>::Type>>();
+  } else if constexpr (!ContainsItself<T>()) {
+    return []<class... Part>(shm_internal::TypeList<Part...>) {
+      return shm_internal::TypeList<SentAs<Part>...>();
+    }(PartsOf<T>());
   } else {
     return shm_internal::TypeList<>();  // CheckMessage has said that it cannot be sent
   }
 }
 
+// "array.3"
+template <size_t count>
+struct ArrayName {
+  static constexpr std::string_view kArray = "array.";
+  static constexpr auto kCount = DigitsOf<count>();
+  static constexpr auto kName = JoinedMeaning<kArray, kCount>();
+};
+
 template <class T>
 constexpr std::string_view SentName() {
   if constexpr (std::same_as<T, std::string>) {
     return "text";
-  } else if constexpr (kIsVector<T>) {
+  } else if constexpr (WireStandIn<T>) {
+    return WireAs<T>::kMeaning;
+  } else if constexpr (kIsSequence<T>) {
     return "list";
+  } else if constexpr (kIsSet<T>) {
+    return "set";
+  } else if constexpr (kIsVariant<T>) {
+    return "variant";
   } else if constexpr (kIsMap<T>) {
     return "map";
   } else if constexpr (kIsOptional<T>) {
@@ -184,7 +172,7 @@ constexpr std::string_view SentName() {
   } else if constexpr (kIsTuple<T>) {
     return "tuple";
   } else if constexpr (kIsStdArray<T>) {
-    return "array";
+    return ArrayName<std::tuple_size_v<T>>::kName;
   } else {
     return "fields";
   }

@@ -36,9 +36,16 @@ absl::Status ChangedWhileSent() {
   return MakeStatus(absl::StatusCode::kInvalidArgument, "the value was changed while it was sent");
 }
 
-absl::Status NestedTooDeeply() {
-  return MakeStatus(absl::StatusCode::kInvalidArgument,
-                    absl::StrCat("more than ", kMaxCborDepth, " values lie in each other: nobody would receive that"));
+absl::Status WrittenWhole(const CborWriter& writer) {
+  if (writer.too_deep()) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      absl::StrCat("more than ", kMaxCborDepth, " values lie in each other: nobody would receive that"));
+  }
+  if (writer.value_missing()) {
+    return MakeStatus(absl::StatusCode::kInvalidArgument,
+                      "a variant that an exception has left without a value (valueless_by_exception) cannot be sent");
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<BlockWriter> BlockWriter::Begin(const SegmentRef& segment, uint64_t content_size) {

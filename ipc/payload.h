@@ -6,10 +6,12 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "absl/base/attributes.h"
 #include "absl/status/status.h"
@@ -53,7 +55,8 @@ using SegmentRef = std::shared_ptr<shm_internal::Attachment>;
 absl::Status MessageTooLarge(uint64_t bytes, uint64_t most);
 absl::Status DamagedMessage();
 absl::Status ChangedWhileSent();
-absl::Status NestedTooDeeply();
+// Whether all of a value has been written. InvalidArgument: it is nested too deeply, or a variant in it has no value.
+absl::Status WrittenWhole(const CborWriter& writer);
 
 // A block for a message of `content_size` (CellContent::SizeOf), in a section. `fill` writes it: its bytes, its handles. The cell
 // names it when this returns OK.
@@ -85,9 +88,15 @@ absl::Status DropAndMark(const SegmentRef& segment, shm_internal::SideSection& s
 
 // ---- putting ------------------------------------------------------------------------------------------------------------------
 
-template <class T>
-std::span<const std::byte> BulkBytes(const T& value) {
-  return std::as_bytes(std::span(value.data(), value.size()));
+// Calls use(bytes) with the bytes of all elements.
+template <class T, class Use>
+auto WithBulkBytes(const T& value, Use use) {
+  if constexpr (std::ranges::contiguous_range<T>) {
+    return use(std::as_bytes(std::span(value.data(), value.size())));
+  } else {
+    const std::vector<typename T::value_type> copy(value.begin(), value.end());
+    return use(std::as_bytes(std::span(copy)));
+  }
 }
 
 inline absl::Status PutBytes(const SegmentRef& segment, MessageCell at, std::span<const std::byte> bytes, uint64_t most) {
@@ -108,12 +117,12 @@ absl::Status PutEncoded(const SegmentRef& segment, MessageCell at, const T& valu
   CborWriter counter(&handles);
   EncodeItem(counter, value);
   const uint64_t bytes = counter.size();
-  if (counter.too_deep()) return NestedTooDeeply();
+  SHOAL_RETURN_IF_ERROR(WrittenWhole(counter));
   if (bytes > most || handles.count() > shm_internal::CellContent::kMaxHandles) return MessageTooLarge(bytes, most);
   if (handles.count() == 0 && bytes <= at.room.size()) {
     CborWriter writer(at.room, &handles);
     EncodeItem(writer, value);
-    if (writer.overflown() || writer.size() != bytes) return ChangedWhileSent();
+    if (writer.overflown() || writer.size() != bytes || writer.value_missing()) return ChangedWhileSent();
     at.cell->content.size = bytes;
     return absl::OkStatus();
   }
@@ -123,7 +132,9 @@ absl::Status PutEncoded(const SegmentRef& segment, MessageCell at, const T& valu
   CborWriter writer(block.bytes(), &handles);
   EncodeItem(writer, value);
   SHOAL_RETURN_IF_ERROR(handles.status());
-  if (writer.overflown() || writer.size() != bytes || handles.count() != block.handles().size()) return ChangedWhileSent();
+  if (writer.overflown() || writer.size() != bytes || writer.value_missing() || handles.count() != block.handles().size()) {
+    return ChangedWhileSent();
+  }
   return block.Finish(*at.cell);
 }
 
@@ -137,7 +148,7 @@ absl::Status PutMessage(const SegmentRef& segment, MessageCell at, const T& valu
     }
     return PutBytes(segment, at, std::as_bytes(std::span(std::addressof(value), 1)), most);
   } else if constexpr (FormOf<T>() == MessageForm::kBulk) {
-    return PutBytes(segment, at, BulkBytes(value), most);
+    return WithBulkBytes(value, [&](std::span<const std::byte> bytes) { return PutBytes(segment, at, bytes, most); });
   } else {
     return PutEncoded(segment, at, value, most);
   }

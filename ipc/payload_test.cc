@@ -3,14 +3,18 @@
 #include "shoal/ipc/payload.h"
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -97,6 +101,46 @@ TEST_F(PayloadTest, ValuesComeOutAsTheyWentIn) {
   EXPECT_EQ(segment_.used_bytes(), before_);
 }
 
+TEST_F(PayloadTest, VariantsSetsAndTimesComeOutAsTheyWentIn) {
+  using Choice = std::variant<std::monostate, int, std::string>;
+  EXPECT_EQ(RoundTrip(Choice(5)), Choice(5));
+  const std::vector<Choice> choices = {5, std::string(1000, 'x'), {}};
+  EXPECT_EQ(RoundTrip(choices), choices);
+  EXPECT_EQ(RoundTrip(std::set<int>{1, 2}), (std::set<int>{1, 2}));
+  EXPECT_EQ(RoundTrip(std::deque<int>(1000, 3)), std::deque<int>(1000, 3));  // as the bytes of its elements
+  EXPECT_EQ(RoundTrip(std::chrono::seconds(7)), std::chrono::seconds(7));
+  EXPECT_EQ(segment_.used_bytes(), before_);
+}
+
+TEST_F(PayloadTest, AVariantWithoutAValueIsRefused) {
+  struct Throws {
+    operator int() const { throw 1; }
+  };
+  std::vector<std::variant<std::string, std::deque<int>>> values(2);
+  const std::array<Throws, 1> source;
+  try {
+    values[1].emplace<std::deque<int>>(source.begin(), source.end());
+  } catch (int) {
+  }
+  ASSERT_TRUE(values[1].valueless_by_exception());
+  const absl::Status refused = PutMessage(attachment_, cell_, values, kMost);
+  EXPECT_TRUE(absl::IsInvalidArgument(refused)) << refused;
+  EXPECT_NE(std::string(refused.message()).find("valueless_by_exception"), std::string::npos) << refused;
+  EXPECT_EQ(segment_.used_bytes(), before_);
+}
+
+TEST_F(PayloadTest, AHandleInAVariantCounts) {
+  auto counter = segment_.New<Atomic<int>>(5);
+  ASSERT_TRUE(counter.ok());
+  using Choice = std::variant<std::string, Shared<Atomic<int>>>;
+  ASSERT_TRUE(PutMessage(attachment_, cell_, Choice(*counter), kMost).ok());
+  counter->Reset();
+  std::optional<Choice> out;
+  ASSERT_TRUE(TakeMessage(attachment_, cell_, 7, out).ok());
+  ASSERT_EQ(out->index(), 1u);
+  EXPECT_EQ(std::get<1>(*out)->load(), 5);
+}
+
 TEST_F(PayloadTest, AHandleInAMessageCounts) {
   auto counter = segment_.New<Atomic<int>>(5);
   auto other = segment_.New<Atomic<int>>(6);
@@ -153,6 +197,12 @@ TEST_F(PayloadTest, LayoutCodesOfMessages) {
   EXPECT_EQ(shm_internal::LayoutCode<SentAs<int>>(), "i4");
   EXPECT_EQ(shm_internal::LayoutCode<SentAs<std::string>>(), "text@1");
   EXPECT_EQ(shm_internal::LayoutCode<SentAs<Mixed>>(), "fields@1(i4,text@1,list@1(text@1),optional@1(f8))");
+  EXPECT_EQ((shm_internal::LayoutCode<SentAs<std::variant<std::monostate, int, std::string>>>()),
+            "variant@1(<1@>,i4,text@1)");
+  EXPECT_EQ((shm_internal::LayoutCode<SentAs<std::pair<std::set<int>, std::chrono::seconds>>>()),
+            "tuple@1(set@1(i4),seconds@1(i8))");
+  EXPECT_NE((shm_internal::LayoutCode<SentAs<std::array<std::string, 2>>>()),
+            (shm_internal::LayoutCode<SentAs<std::array<std::string, 3>>>()));
 }
 
 }  // namespace

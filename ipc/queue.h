@@ -35,8 +35,8 @@ namespace shoal {
 //
 //   jobs.PublishAs("jobs");   ...   SHOAL_ASSIGN_OR_RETURN(Queue<Job> jobs, Queue<Job>::Find(segment, "jobs"));
 //
-// T is a plain value, which travels as its bytes; a string, vector, map, optional, tuple or struct of such, which is encoded; and any of
-// these with handles in it (Shared, Queue). Large messages lie in the segment's heap; a message is written once and read once.
+// T is a plain value, which travels as its bytes; a string, vector, map, set, optional, variant, tuple or struct of such, which is encoded;
+// and any of these with handles in it (Shared, Queue). Large messages lie in the segment's heap; a message is written once and read once.
 //
 // In place: Loan() lends a cell to write a plain value in, Receive() gives what was taken where it lies. With `acknowledge`, a message
 // that was taken belongs to its taker until Done: on a Received, or, after Get, Done() on the queue.
@@ -56,8 +56,9 @@ namespace shoal {
 // Memory ordering: what a process did before it put is visible to whoever takes it.
 // Errors:          DeadlineExceeded: nothing was put, or taken. Put: FailedPrecondition: closed, or a handle of another segment;
 //                  ResourceExhausted: the message is larger than max_message_bytes, or the segment has no room for it;
-//                  InvalidArgument: it was changed meanwhile. In all cases nothing was put. Get: Cancelled: closed, and nothing is left
-//                  (with `acknowledge` it waits for what other processes have taken and not done, unless this one has some itself).
+//                  InvalidArgument: it was changed meanwhile, or a variant in it has no value. In all cases nothing was put. Get:
+//                  Cancelled: closed, and nothing is left (with `acknowledge` it waits for what other processes have taken and not
+//                  done, unless this one has some itself).
 //                  All: FailedPrecondition: the handle names no queue; DataLoss: the shared bytes make no sense (a message that makes
 //                  none is dropped); ResourceExhausted: too many processes or threads use the segment.
 // Allocation:      Create: capacity (and, without `acknowledge`, 32 more) times the size of a cell. Put: messages that do not fit a

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -46,14 +47,25 @@ class Parser {
         type.kind = Kind::kVector;
         return Child(type, depth) && Take(']');
       case '{':
+        type.kind = Kind::kSet;
+        if (!Child(type, depth)) return false;
+        if (Take('}')) return true;
         type.kind = Kind::kMap;
-        return Child(type, depth) && Take(',') && Child(type, depth) && Take('}');
+        return Take(',') && Child(type, depth) && Take('}');
       case '?':
         type.kind = Kind::kOptional;
         return Child(type, depth);
       case '(':
         type.kind = Kind::kTuple;
         return Children(type, depth, ')');
+      case '|':
+        type.kind = Kind::kVariant;
+        return AtLeastOne(type, depth) && Take('|');
+      case 'n':
+        type.kind = Kind::kNothing;
+        return true;
+      case '~':
+        return Meaning(type.meaning) && Take(':') && Type(type, depth + 1) && type.kind != Kind::kVoid;
       case '#':
         return Array(type, depth);
       case '<':
@@ -99,11 +111,25 @@ class Parser {
   }
 
   bool Children(TypeTree& type, int depth, char end) {
-    if (Take(end)) return true;
+    return Take(end) || (AtLeastOne(type, depth) && Take(end));
+  }
+  bool AtLeastOne(TypeTree& type, int depth) {
     do {
       if (!Child(type, depth)) return false;
     } while (Take(','));
-    return Take(end);
+    return true;
+  }
+
+  // Before a type, and only once.
+  bool Meaning(std::string& meaning) {
+    constexpr size_t kLongest = 64;
+    const size_t length = std::min(rest_.find(':'), rest_.size());
+    const std::string_view name = rest_.substr(0, length);
+    const auto belongs = [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_'; };
+    if (!meaning.empty() || name.empty() || length > kLongest || !std::all_of(name.begin(), name.end(), belongs)) return false;
+    meaning = name;
+    rest_.remove_prefix(length);
+    return true;
   }
 
   bool Array(TypeTree& type, int depth) {
@@ -152,6 +178,11 @@ std::string DescribeAll(const std::vector<TypeTree>& types) {
 }  // namespace
 
 std::string TypeTree::Describe() const {
+  if (!meaning.empty()) {
+    TypeTree bare = *this;
+    bare.meaning.clear();
+    return absl::StrCat(meaning, "(", bare.Describe(), ")");
+  }
   switch (kind) {
     case Kind::kVoid:
       return "void";
@@ -169,6 +200,12 @@ std::string TypeTree::Describe() const {
       return absl::StrCat("vector<", DescribeAll(children), ">");
     case Kind::kMap:
       return absl::StrCat("map<", DescribeAll(children), ">");
+    case Kind::kSet:
+      return absl::StrCat("set<", DescribeAll(children), ">");
+    case Kind::kVariant:
+      return absl::StrCat("variant<", DescribeAll(children), ">");
+    case Kind::kNothing:
+      return "nothing";
     case Kind::kOptional:
       return absl::StrCat("optional<", DescribeAll(children), ">");
     case Kind::kTuple:

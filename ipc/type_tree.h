@@ -23,8 +23,11 @@ struct TypeTree {
     kString,
     kVector,    // children: element
     kMap,       // children: key, value
+    kSet,       // children: key
     kOptional,  // children: value
     kTuple,     // children: elements
+    kVariant,   // children: alternatives
+    kNothing,   // std::monostate
     kArray,     // children: element; `length`
     kStruct,    // children: fields; `plain` tells how it travels
   };
@@ -35,6 +38,7 @@ struct TypeTree {
   size_t length = 0;
   std::vector<TypeTree> children;
   std::vector<size_t> offsets;  // of the fields of a plain struct
+  std::string meaning;  // "seconds": of a value that is more than its kind says; else empty
 
   // In words: "vector<uint64>", "{double, double}".
   std::string Describe() const;

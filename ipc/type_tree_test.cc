@@ -1,13 +1,17 @@
 #include "shoal/ipc/type_tree.h"
 
 #include <array>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <tuple>
+#include <variant>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "gtest/gtest.h"
 #include "shoal/ipc/wire_type.h"
 
@@ -35,6 +39,10 @@ TEST(TypeTreeTest, EveryCodeOfACppTypeIsReadBackInWords) {
   EXPECT_EQ((Describe<std::vector<std::string>, std::map<int, std::optional<float>>, Named>()),
             "f(map<int32, optional<float>>, {string, array<{double, double}, 2>}) -> vector<string>");
   EXPECT_EQ((Describe<std::tuple<int8_t, std::pair<uint16_t, double>>>()), "f() -> tuple<int8, tuple<uint16, double>>");
+  EXPECT_EQ((Describe<std::variant<std::monostate, std::variant<bool>, std::string>, std::set<int>>()),
+            "f(set<int32>) -> variant<nothing, variant<bool>, string>");
+  EXPECT_EQ((Describe<std::vector<std::chrono::milliseconds>, absl::Time>()),
+            "f(absl.Time(tuple<int64, uint32>)) -> vector<milliseconds(int64)>");
 }
 
 TEST(TypeTreeTest, PlainStructsKnowTheirOffsets) {
@@ -56,8 +64,9 @@ TEST(TypeTreeTest, AnEmptyArrayHasTheSizeItHasInMemory) {
 }
 
 TEST(TypeTreeTest, WhatIsNoCodeIsRefused) {
-  for (const char* bad : {"", "x", "u3", "u", "f2", "[u8", "{u8}", "(u8", "<8@0:u8", "<8@4:u8>", "<8@0:s>", "#:u8", "vv",
-                          "[v]", "u8 ", "#99999999999:u8", "<0@>", "<99999999999999999999@>"}) {
+  for (const char* bad : {"", "x", "u3", "u", "f2", "[u8", "{u8", "{u8,u8", "(u8", "<8@0:u8", "<8@4:u8>", "<8@0:s>", "#:u8", "vv",
+                          "[v]", "u8 ", "#99999999999:u8", "<0@>", "<99999999999999999999@>",
+                          "||", "|u8", "|u8,", "|v|", "~:u8", "~a", "~a:", "~a:v", "~a b:u8", "~a:~b:u8", "{}", "{u8,}"}) {
     EXPECT_FALSE(ParseTypeCode(bad).ok()) << bad;
   }
   EXPECT_FALSE(ParseTypeCode(std::string(5000, '?')).ok());
@@ -80,7 +89,7 @@ TEST(TypeTreeTest, RandomBytesAreRefusedOrDescribed) {
   const unsigned seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   std::mt19937 random(seed);
-  constexpr std::string_view kAlphabet = "biufsv[]{}?(),#<>@:0123456789";
+  constexpr std::string_view kAlphabet = "biufsvn[]{}?(),#<>@:|~.0123456789";
   for (int round = 0; round < 100000; ++round) {
     std::string code(random() % 24, ' ');
     for (char& c : code) c = kAlphabet[random() % kAlphabet.size()];

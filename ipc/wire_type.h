@@ -5,16 +5,18 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <map>
+#include <deque>
+#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
-#include <unordered_map>
 #include <utility>
+#include <variant>
 #include <vector>
 
+#include "shoal/ipc/wire_as.h"
 #include "shoal/shm/field_bindings.h"
 #include "shoal/shm/shareable.h"
 #include "shoal/shm/struct_fields.h"
@@ -25,17 +27,27 @@
 
 namespace shoal::ipc_internal {
 
+// One behind the other: in whatever of these they lie, they travel alike.
 template <class T>
-inline constexpr bool kIsVector = false;
+inline constexpr bool kIsSequence = false;
 template <class T, class A>
-inline constexpr bool kIsVector<std::vector<T, A>> = true;
+inline constexpr bool kIsSequence<std::vector<T, A>> = true;
+template <class T, class A>
+inline constexpr bool kIsSequence<std::deque<T, A>> = true;
+template <class T, class A>
+inline constexpr bool kIsSequence<std::list<T, A>> = true;
 
+// Sets and maps in which a key is there once, ordered or hashed: those of std, and others with the same members (Abseil's).
 template <class T>
-inline constexpr bool kIsMap = false;
-template <class K, class V, class C, class A>
-inline constexpr bool kIsMap<std::map<K, V, C, A>> = true;
-template <class K, class V, class H, class E, class A>
-inline constexpr bool kIsMap<std::unordered_map<K, V, H, E, A>> = true;
+concept HasUniqueKeys = !std::is_aggregate_v<T> && requires {
+  typename T::key_type;
+  typename T::allocator_type;
+  typename T::insert_return_type;
+};
+template <class T>
+inline constexpr bool kIsMap = HasUniqueKeys<T> && requires { typename T::mapped_type; };
+template <class T>
+inline constexpr bool kIsSet = HasUniqueKeys<T> && !kIsMap<T>;
 
 template <class T>
 inline constexpr bool kIsOptional = false;
@@ -48,6 +60,11 @@ template <class... T>
 inline constexpr bool kIsTuple<std::tuple<T...>> = true;
 template <class A, class B>
 inline constexpr bool kIsTuple<std::pair<A, B>> = true;
+
+template <class T>
+inline constexpr bool kIsVariant = false;
+template <class... T>
+inline constexpr bool kIsVariant<std::variant<T...>> = true;
 
 template <class T>
 inline constexpr bool kIsStdArray = false;
@@ -64,9 +81,16 @@ concept WireHandle = requires {
   requires ShareableTraits<T>::kKind == SharedKind::kHandle;
 };
 
+// Travels as a value of another type, which wire_as.h tells: times, paths, complex numbers.
 template <class T>
-inline constexpr bool kIsLibraryType = WireHandle<T> || WireScalar<T> || std::same_as<T, std::string> || kIsVector<T> ||
-                                       kIsMap<T> || kIsOptional<T> || kIsTuple<T> || kIsStdArray<T>;
+concept WireStandIn = requires {
+  typename WireAs<T>::Type;
+};
+
+template <class T>
+inline constexpr bool kIsLibraryType = WireHandle<T> || WireScalar<T> || WireStandIn<T> || std::same_as<T, std::string> ||
+                                       std::same_as<T, std::monostate> || kIsSequence<T> || kIsMap<T> || kIsSet<T> ||
+                                       kIsOptional<T> || kIsTuple<T> || kIsVariant<T> || kIsStdArray<T>;
 
 // A plain struct: no constructors, no bases, no private members, as aggregate initialisation defines it.
 template <class T>
@@ -87,35 +111,36 @@ void ForEachField(T& value, Use use) {
   shm_internal::FieldBindings<kFieldCount<std::remove_const_t<T>>>::Apply(value, [&](auto&... field) { (use(field), ...); });
 }
 
-template <class T, class... Outer>
-constexpr bool ContainsHandle();
-
-template <class T, class... Outer, class... Field>
-constexpr bool AnyFieldContainsHandle(shm_internal::TypeList<Field...>) {
-  return (ContainsHandle<Field, T, Outer...>() || ...);
+// What a T is made of, one level down: TypeList<key, value> of a map, the fields of a struct. Nothing is inside a handle.
+template <class T>
+constexpr auto PartsOf() {
+  using shm_internal::TypeList;
+  if constexpr (kIsMap<T>) {
+    return TypeList<typename T::key_type, typename T::mapped_type>();
+  } else if constexpr (kIsSequence<T> || kIsSet<T> || kIsOptional<T> || kIsStdArray<T>) {
+    return TypeList<typename T::value_type>();
+  } else if constexpr (kIsTuple<T> || kIsVariant<T>) {
+    return []<template <class...> class Template, class... E>(std::type_identity<Template<E...>>) {
+      return TypeList<E...>();
+    }(std::type_identity<T>());
+  } else if constexpr (WireFields<T>) {
+    return shm_internal::FieldTypes<T>();
+  } else {
+    return TypeList<>();
+  }
 }
-template <class Tuple, class... Outer, size_t... i>
-constexpr bool AnyElementContainsHandle(std::index_sequence<i...>) {
-  return (ContainsHandle<std::tuple_element_t<i, Tuple>, Outer...>() || ...);
-}
 
-// Whether a value of T may have handles in it. `Outer`: the structs around it.
+// Whether a value of T may have handles in it. `Outer`: what is around it.
 template <class T, class... Outer>
 constexpr bool ContainsHandle() {
   if constexpr (WireHandle<T>) {
     return true;
-  } else if constexpr ((std::same_as<T, Outer> || ...) || WireScalar<T> || std::same_as<T, std::string>) {
+  } else if constexpr ((std::same_as<T, Outer> || ...)) {
     return false;
-  } else if constexpr (kIsMap<T>) {
-    return ContainsHandle<typename T::key_type, Outer...>() || ContainsHandle<typename T::mapped_type, Outer...>();
-  } else if constexpr (kIsVector<T> || kIsOptional<T> || kIsStdArray<T>) {
-    return ContainsHandle<typename T::value_type, Outer...>();
-  } else if constexpr (kIsTuple<T>) {
-    return AnyElementContainsHandle<T, Outer...>(std::make_index_sequence<std::tuple_size_v<T>>());
-  } else if constexpr (WireFields<T>) {
-    return AnyFieldContainsHandle<T, Outer...>(shm_internal::FieldTypes<T>());
   } else {
-    return false;
+    return []<class... Part>(shm_internal::TypeList<Part...>) {
+      return (ContainsHandle<Part, T, Outer...>() || ...);
+    }(PartsOf<T>());
   }
 }
 
@@ -128,12 +153,12 @@ constexpr void CheckTravels() {
   static_assert(!std::is_reference_v<T>, "a reference means nothing in another process: take the value (or a const T&)");
   static_assert(!std::is_polymorphic_v<T>, "a type with virtual functions cannot travel: its table lies at another address");
   static_assert(!std::is_union_v<T>,
-                "a union cannot travel: nobody knows which member it holds; use an optional or a struct");
+                "a union cannot travel: nobody knows which member it holds; use a std::variant");
   static_assert(!std::is_array_v<T>, "a C array cannot travel: use std::array or std::vector");
   static_assert(kIsLibraryType<T> || WireStruct<T> || std::is_pointer_v<T> || std::is_member_pointer_v<T> ||
                     std::is_reference_v<T> || std::is_polymorphic_v<T> || std::is_union_v<T> || std::is_array_v<T>,
-                "this type cannot travel between processes: use numbers, bool, enums, std::string, vector, map, optional, "
-                "tuple, pair, array, and plain structs (aggregates) of these");
+                "this type cannot travel between processes: use numbers, bool, enums, std::string, vector, map, set, optional, "
+                "variant, tuple, pair, array, and plain structs (aggregates) of these");
   if constexpr (WireStruct<T> && !std::is_polymorphic_v<T>) {
     using shm_internal::StructProblem;
     constexpr StructProblem kProblem = shm_internal::kStruct<T>.problem;
@@ -145,7 +170,7 @@ constexpr void CheckTravels() {
     static_assert(kProblem != StructProblem::kBase,
                   "a struct with a base class cannot travel: make the base its first field");
     static_assert(kProblem != StructProblem::kUnion,
-                  "a struct with a union member cannot travel: nobody knows what it holds");
+                  "a struct with a union member cannot travel: nobody knows what it holds; use a std::variant");
     static_assert(kProblem != StructProblem::kPacked, "a packed struct cannot travel");
     static_assert(kProblem != StructProblem::kTooMany, "a struct with more than 100 fields cannot travel: group them");
     static_assert(kProblem != StructProblem::kTuple && kProblem != StructProblem::kUncountable,
@@ -153,64 +178,28 @@ constexpr void CheckTravels() {
   }
 }
 
-template <class T, class... Outer>
-constexpr void CheckTravelsWhole();
-
-template <class T, class... Outer, class... Field>
-constexpr void CheckFieldsTravel(shm_internal::TypeList<Field...>) {
-  (CheckTravelsWhole<Field, T, Outer...>(), ...);
-}
-template <class Tuple, class... Outer, size_t... i>
-constexpr void CheckElementsTravel(std::index_sequence<i...>) {
-  (CheckTravelsWhole<std::tuple_element_t<i, Tuple>, Outer...>(), ...);
-}
-
-// The same of T and everything in it. `Outer`: the structs around it.
+// The same of T and everything in it. `Outer`: what is around it.
 template <class T, class... Outer>
 constexpr void CheckTravelsWhole() {
   static_assert(!(std::same_as<T, Outer> || ...),
                 "a struct that contains itself, in a vector or a map, cannot be a message: it has no end");
   if constexpr (!(std::same_as<T, Outer> || ...)) {
     CheckTravels<T>();
-    if constexpr (kIsMap<T>) {
-      CheckTravelsWhole<typename T::key_type, Outer...>();
-      CheckTravelsWhole<typename T::mapped_type, Outer...>();
-    } else if constexpr (kIsVector<T> || kIsOptional<T> || kIsStdArray<T>) {
-      CheckTravelsWhole<typename T::value_type, Outer...>();
-    } else if constexpr (kIsTuple<T>) {
-      CheckElementsTravel<T, Outer...>(std::make_index_sequence<std::tuple_size_v<T>>());
-    } else if constexpr (WireFields<T>) {
-      CheckFieldsTravel<T, Outer...>(shm_internal::FieldTypes<T>());
-    }
+    []<class... Part>(shm_internal::TypeList<Part...>) {
+      (CheckTravelsWhole<Part, T, Outer...>(), ...);
+    }(PartsOf<T>());
   }
 }
 
 // Whether T has a T in it: in a vector, say.
 template <class T, class... Outer>
-constexpr bool ContainsItself();
-
-template <class T, class... Outer, class... Field>
-constexpr bool AnyFieldContainsItself(shm_internal::TypeList<Field...>) {
-  return (ContainsItself<Field, T, Outer...>() || ...);
-}
-template <class Tuple, class... Outer, size_t... i>
-constexpr bool AnyElementContainsItself(std::index_sequence<i...>) {
-  return (ContainsItself<std::tuple_element_t<i, Tuple>, Outer...>() || ...);
-}
-template <class T, class... Outer>
 constexpr bool ContainsItself() {
   if constexpr ((std::same_as<T, Outer> || ...)) {
     return true;
-  } else if constexpr (kIsMap<T>) {
-    return ContainsItself<typename T::key_type, Outer...>() || ContainsItself<typename T::mapped_type, Outer...>();
-  } else if constexpr (kIsVector<T> || kIsOptional<T> || kIsStdArray<T>) {
-    return ContainsItself<typename T::value_type, Outer...>();
-  } else if constexpr (kIsTuple<T>) {
-    return AnyElementContainsItself<T, Outer...>(std::make_index_sequence<std::tuple_size_v<T>>());
-  } else if constexpr (WireFields<T>) {
-    return AnyFieldContainsItself<T, Outer...>(shm_internal::FieldTypes<T>());
   } else {
-    return false;
+    return []<class... Part>(shm_internal::TypeList<Part...>) {
+      return (ContainsItself<Part, T, Outer...>() || ...);
+    }(PartsOf<T>());
   }
 }
 
@@ -229,6 +218,8 @@ constexpr bool IsPlain() {
     return false;
   } else if constexpr (WireScalar<T>) {
     return true;
+  } else if constexpr (WireStandIn<T>) {
+    return IsPlain<typename WireAs<T>::Type>();
   } else if constexpr (kIsStdArray<T>) {
     return IsPlain<typename T::value_type>();
   } else if constexpr (WireFields<T> && std::is_trivially_copyable_v<T> && std::is_default_constructible_v<T>) {
@@ -252,10 +243,13 @@ const std::array<size_t, kFieldCount<T>>& FieldOffsets() {
 //
 //   b  i1 i2 i4 i8  u1 u2 u4 u8  f4 f8    bool, integers, floating point (an enum has its underlying type's code)
 //   s                                     string
-//   [T]  {K,V}  ?T  (T,T)                 vector, map, optional, tuple or pair
+//   [T]  {K,V}  {K}  ?T  (T,T)            vector or another sequence, map, set, optional, tuple or pair
+//   |T,T|                                 variant
+//   n                                     nothing (std::monostate)
 //   #4:T                                  array of 4
 //   <16@0:f8,8:f8>                        plain struct: size, then offset:type of each field; travels as its bytes
 //   <T,T>                                 other struct; travels field by field
+//   ~seconds:T                            T, and what it means; the bytes are those of T (wire_as.h)
 //   v                                     nothing (result of a void function)
 //   &Shared@8(...)                        a handle: the layout code of shm/type_layout.h behind '&'
 // A struct that contains a vector of itself has no finite code: beyond these limits the code ends in '!', and is refused.
@@ -291,9 +285,10 @@ void AppendFields(std::string& code, int depth, shm_internal::TypeList<Field...>
   (append(std::type_identity<Field>()), ...);
 }
 
-template <class T, size_t... i>
-void AppendElements(std::string& code, [[maybe_unused]] int depth, std::index_sequence<i...>) {
-  ((code += i > 0 ? "," : "", AppendTypeCode<std::tuple_element_t<i, T>>(code, depth)), ...);
+template <class... Part>
+void AppendParts(std::string& code, [[maybe_unused]] int depth, shm_internal::TypeList<Part...>) {
+  [[maybe_unused]] const char* before = "";
+  ((code += before, before = ",", AppendTypeCode<Part>(code, depth)), ...);
 }
 
 }  // namespace wire_type_details
@@ -314,25 +309,23 @@ void AppendTypeCode(std::string& code, int depth) {
       code += shm_internal::LayoutCode<T>();
     } else if constexpr (WireScalar<T>) {
       details::AppendScalar<T>(code);
+    } else if constexpr (WireStandIn<T>) {
+      code += '~';
+      code += std::string_view(WireAs<T>::kMeaning);
+      code += ':';
+      AppendTypeCode<typename WireAs<T>::Type>(code, depth + 1);
     } else if constexpr (std::same_as<T, std::string>) {
       code += 's';
-    } else if constexpr (kIsVector<T>) {
-      code += '[';
-      AppendTypeCode<typename T::value_type>(code, depth + 1);
-      code += ']';
-    } else if constexpr (kIsMap<T>) {
-      code += '{';
-      AppendTypeCode<typename T::key_type>(code, depth + 1);
-      code += ',';
-      AppendTypeCode<typename T::mapped_type>(code, depth + 1);
-      code += '}';
+    } else if constexpr (std::same_as<T, std::monostate>) {
+      code += 'n';
     } else if constexpr (kIsOptional<T>) {
       code += '?';
       AppendTypeCode<typename T::value_type>(code, depth + 1);
-    } else if constexpr (kIsTuple<T>) {
-      code += '(';
-      details::AppendElements<T>(code, depth + 1, std::make_index_sequence<std::tuple_size_v<T>>());
-      code += ')';
+    } else if constexpr (kIsSequence<T> || kIsMap<T> || kIsSet<T> || kIsTuple<T> || kIsVariant<T>) {
+      constexpr std::string_view kAround = kIsSequence<T> ? "[]" : kIsTuple<T> ? "()" : kIsVariant<T> ? "||" : "{}";
+      code += kAround[0];
+      details::AppendParts(code, depth + 1, PartsOf<T>());
+      code += kAround[1];
     } else if constexpr (kIsStdArray<T>) {
       code += '#' + std::to_string(std::tuple_size_v<T>) + ':';
       AppendTypeCode<typename T::value_type>(code, depth + 1);

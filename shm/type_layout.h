@@ -87,7 +87,7 @@ void AddParts(Sink& sink, TypeList<Part...>) {
 template <class... Outer, class Sink, size_t count, class... Field>
 void AddFields(Sink& sink, const std::array<size_t, count>& offsets, TypeList<Field...>) {
   size_t i = 0;
-  const auto add = [&]<class F>() {
+  [[maybe_unused]] const auto add = [&]<class F>() {
     if (i > 0) sink.Add(",");
     AddNumber(sink, offsets[i++]);
     sink.Add(":");

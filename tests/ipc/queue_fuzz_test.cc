@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -27,6 +28,7 @@ namespace shoal {
 struct Letter {
   std::string text;
   std::vector<std::string> lines;
+  std::variant<std::monostate, std::string, Shared<Atomic<int>>> choice;
   Shared<Atomic<int>> object;
 };
 
@@ -90,7 +92,8 @@ class QueueFuzz {
     switch (random_() % 9) {
       case 0:
       case 1:
-        queue_.Put({.text = std::string(random_() % 400, 'x'), .lines = {"a", "b"}, .object = object_}, absl::ZeroDuration())
+        queue_.Put({.text = std::string(random_() % 400, 'x'), .lines = {"a", "b"}, .choice = Choice(), .object = object_},
+                   absl::ZeroDuration())
             .IgnoreError();
         break;
       case 2:
@@ -112,6 +115,17 @@ class QueueFuzz {
       default:
         if (random_() % 20 == 0) queue_.Close();
         break;
+    }
+  }
+
+  decltype(Letter::choice) Choice() {
+    switch (random_() % 3) {
+      case 0:
+        return {};
+      case 1:
+        return std::string(random_() % 50, 'y');
+      default:
+        return object_;
     }
   }
 
