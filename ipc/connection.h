@@ -71,8 +71,6 @@ struct ConnectionAccess;
 template <class S, class R>
 class Connection final {
  public:
-  static_assert(ipc_internal::CheckMessage<S>() && ipc_internal::CheckMessage<R>());
-
   // No end of anything.
   Connection() = default;
   Connection(Connection&& other) noexcept : word_(std::exchange(other.word_, 0)) {}
@@ -122,7 +120,10 @@ class Connection final {
   }
 
   // Lends the place of the next message, to be written there and then published; plain values only. Zero or what an older message left.
-  [[nodiscard]] absl::StatusOr<LoanedMessage<S>> Loan(absl::Duration timeout = absl::InfiniteDuration()) requires SharedValue<S> {
+  // (`Message` is S: a parameter of the call, because an S may be incomplete where its connection is named.)
+  template <class Message = S>
+  requires SharedValue<Message>
+  [[nodiscard]] absl::StatusOr<LoanedMessage<S>> Loan(absl::Duration timeout = absl::InfiniteDuration()) {
     ipc_internal::PipeEnd* const end = end_or_null();
     if (end == nullptr) return NoEnd();
     ipc_internal::PipeCell* cell = nullptr;
@@ -138,8 +139,9 @@ class Connection final {
   }
 
   // The next message where it lies; plain values only. Its place is the sender's again when the result is destroyed.
-  [[nodiscard]] absl::StatusOr<ReceivedMessage<R>> RecvInPlace(absl::Duration timeout = absl::InfiniteDuration()) requires
-      SharedValue<R> {
+  template <class Message = R>
+  requires SharedValue<Message>
+  [[nodiscard]] absl::StatusOr<ReceivedMessage<R>> RecvInPlace(absl::Duration timeout = absl::InfiniteDuration()) {
     ipc_internal::PipeEnd* const end = end_or_null();
     if (end == nullptr) return NoEnd();
     ipc_internal::PipeCell* cell = nullptr;
@@ -207,6 +209,7 @@ class Connection final {
 
   // The pipe's end 0 sends S, or its end 1 does.
   static const shm_internal::TypeDescription& TypeSeenFrom(int side) {
+    static_assert(ipc_internal::CheckMessage<S>() && ipc_internal::CheckMessage<R>());
     return side == 0 ? shm_internal::DescriptionOf<ipc_internal::PipeObject<S, R>>()
                      : shm_internal::DescriptionOf<ipc_internal::PipeObject<R, S>>();
   }
@@ -230,6 +233,7 @@ class Connection final {
   }
 
   ipc_internal::PipeEnd* end_or_null() const {
+    static_assert(ipc_internal::CheckMessage<S>() && ipc_internal::CheckMessage<R>());
     return (word_ & 1) != 0 ? nullptr : reinterpret_cast<ipc_internal::PipeEnd*>(word_);
   }
 
@@ -290,7 +294,7 @@ class Connection final {
 };
 
 template <class S, class R>
-struct ShareableTraits<Connection<S, R>> : SharedType<SharedKind::kHandle, ipc_internal::SentAs<S>, ipc_internal::SentAs<R>> {
+struct ShareableTraits<Connection<S, R>> : SharedType<SharedKind::kHandle, ipc_internal::Sent<S>, ipc_internal::Sent<R>> {
   static constexpr std::string_view kName = "Connection";
 };
 

@@ -47,7 +47,6 @@ class JoinableObject : public QueueObject<T> {
 // Errors:          TaskDone: FailedPrecondition: everything that was taken is done. Join: DeadlineExceeded; Unavailable: as above.
 template <class T>
 class JoinableQueue final : public ipc_internal::QueueHandle<T, ipc_internal::JoinableObject<T>> {
-  static_assert(ipc_internal::Repeats<T>, "a task stays in the queue until it is done, so it must be possible to copy it");
   using Object = ipc_internal::JoinableObject<T>;
   using Base = ipc_internal::QueueHandle<T, Object>;
 
@@ -56,16 +55,19 @@ class JoinableQueue final : public ipc_internal::QueueHandle<T, ipc_internal::Jo
   explicit JoinableQueue(Shared<Object> object) : Base(std::move(object)) {}
 
   [[nodiscard]] static absl::StatusOr<JoinableQueue> Create(const QueueOptions& options = {}) {
+    CheckRepeats();
     SHOAL_ASSIGN_OR_RETURN(Shared<Object> made, Base::Make(options, ipc_internal::RingFlags::kKeep));
     return JoinableQueue(std::move(made));
   }
   [[nodiscard]] static absl::StatusOr<JoinableQueue> Find(const Segment& segment, std::string_view key) {
-    SHOAL_ASSIGN_OR_RETURN(Shared<Object> found, segment.template Find<Object>(key));
+    CheckRepeats();
+    SHOAL_ASSIGN_OR_RETURN(Shared<Object> found, Base::FindObject(segment, key));
     return JoinableQueue(std::move(found));
   }
   [[nodiscard]] absl::Status PublishAs(std::string_view key) const { return ipc_internal::PublishQueue(key, this->object_); }
 
   [[nodiscard]] absl::Status Put(const T& value, absl::Duration timeout = absl::InfiniteDuration()) {
+    CheckRepeats();
     return this->PutValue(value, sync_internal::Deadline::After(timeout));
   }
   [[nodiscard]] bool TryPut(const T& value) { return this->PutValue(value, sync_internal::Deadline::Passed()).ok(); }
@@ -103,10 +105,15 @@ class JoinableQueue final : public ipc_internal::QueueHandle<T, ipc_internal::Jo
 
  private:
   friend struct shm_internal::StoredAccess;
+
+  // Not in the class: a T may be incomplete where its queue is named.
+  static constexpr void CheckRepeats() {
+    static_assert(ipc_internal::Repeats<T>, "a task stays in the queue until it is done, so it must be possible to copy it");
+  }
 };
 
 template <class T>
-struct ShareableTraits<ipc_internal::JoinableObject<T>> : SharedType<SharedKind::kConcurrent, ipc_internal::SentAs<T>> {
+struct ShareableTraits<ipc_internal::JoinableObject<T>> : SharedType<SharedKind::kConcurrent, ipc_internal::Sent<T>> {
   static constexpr std::string_view kName = "JoinableQueue";
 };
 template <class T>

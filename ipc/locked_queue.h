@@ -122,10 +122,21 @@ class LockedObject {
   [[maybe_unused]] uint32_t reserved_ = 0;
 };
 
+// Says in words why a type cannot be an item.
+template <class T>
+constexpr bool CheckItem() {
+  constexpr bool kComplete = requires { sizeof(T); };
+  static_assert(kComplete, "a LifoQueue or PriorityQueue takes no handles, and so none of its own kind: take a Queue");
+  if constexpr (kComplete) {
+    CheckMessage<T>();
+    static_assert(SharedValue<T> || !ContainsHandle<T>(), "handles travel in a Queue, a SimpleQueue or a JoinableQueue");
+  }
+  return true;
+}
+
 template <class T, class Policy, class Object>
 class LockedHandle {
-  static_assert(CheckMessage<T>());
-  static_assert(SharedValue<T> || !ContainsHandle<T>(), "handles travel in a Queue, a SimpleQueue or a JoinableQueue");
+  static_assert(CheckItem<T>());
   using Deadline = sync_internal::Deadline;
 
  public:

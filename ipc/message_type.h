@@ -16,6 +16,7 @@
 #include "shoal/ipc/wire_type.h"
 #include "shoal/shm/shareable.h"
 #include "shoal/shm/struct_fields.h"
+#include "shoal/shm/type_layout.h"
 
 // Which types may be messages, how each lies in its cell, and what two programs compare before they exchange some.
 
@@ -132,6 +133,10 @@ requires(SharedValue<T> || WireHandle<T>) struct SentAsOf<T> {
 template <class T>
 using SentAs = typename SentAsOf<T>::Type;
 
+// A T that is sent, named without looking at it: a queue of messages may have a handle to itself in them.
+template <class T>
+struct Sent {};
+
 template <class T>
 constexpr auto SentParts() {
   if constexpr (WireStandIn<T>) {
@@ -174,11 +179,20 @@ constexpr std::string_view SentName() {
   } else if constexpr (kIsStdArray<T>) {
     return ArrayName<std::tuple_size_v<T>>::kName;
   } else {
-    return "fields";
+    return shm_internal::kFieldsName;
   }
 }
 
 }  // namespace ipc_internal
+
+template <class T>
+struct ShareableTraits<ipc_internal::Sent<T>> : SharedType<SharedKind::kValue> {
+  static constexpr std::string_view kName = "sent";  // no code has it
+};
+template <class T>
+struct shm_internal::LaidOutAs<ipc_internal::Sent<T>> {
+  using Type = ipc_internal::SentAs<T>;
+};
 
 template <class T>
 struct ShareableTraits<ipc_internal::OnWire<T>> {

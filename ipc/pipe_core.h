@@ -91,8 +91,8 @@ struct ShareableTraits<shm_internal::CellTable> : SharedType<SharedKind::kConcur
 };
 template <class A, class B>
 struct ShareableTraits<ipc_internal::PipeObject<A, B>>
-    : SharedType<SharedKind::kConcurrent, shm_internal::CellTable, shm_internal::CellTable, ipc_internal::SentAs<A>,
-                 ipc_internal::SentAs<B>> {
+    : SharedType<SharedKind::kConcurrent, shm_internal::CellTable, shm_internal::CellTable, ipc_internal::Sent<A>,
+                 ipc_internal::Sent<B>> {
   static constexpr std::string_view kName = "Pipe";
 };
 

@@ -36,7 +36,9 @@ namespace shoal {
 //   jobs.PublishAs("jobs");   ...   SHOAL_ASSIGN_OR_RETURN(Queue<Job> jobs, Queue<Job>::Find(segment, "jobs"));
 //
 // T is a plain value, which travels as its bytes; a string, vector, map, set, optional, variant, tuple or struct of such, which is encoded;
-// and any of these with handles in it (Shared, Queue). Large messages lie in the segment's heap; a message is written once and read once.
+// and any of these with handles in it (Shared, Queue, Connection), also to queues of its own kind: `struct Ask { std::string what;
+// Queue<Ask> reply; }`. (A queue that has a handle to itself among its messages stays as long as that lies there.) Large messages lie
+// in the segment's heap; a message is written once and read once.
 //
 // In place: Loan() lends a cell to write a plain value in, Receive() gives what was taken where it lies. With `acknowledge`, a message
 // that was taken belongs to its taker until Done: on a Received, or, after Get, Done() on the queue.
@@ -82,24 +84,31 @@ class Queue final : public ipc_internal::QueueHandle<T, ipc_internal::QueueObjec
   // By a name in the segment. Errors as Segment::Publish and Find: a queue of other values is FailedPrecondition, and the message says
   // how they differ, field by field.
   [[nodiscard]] static absl::StatusOr<Queue> Find(const Segment& segment, std::string_view key) {
-    SHOAL_ASSIGN_OR_RETURN(Shared<Object> found, segment.template Find<Object>(key));
+    SHOAL_ASSIGN_OR_RETURN(Shared<Object> found, Base::FindObject(segment, key));
     return Queue(std::move(found));
   }
   [[nodiscard]] absl::Status PublishAs(std::string_view key) const { return ipc_internal::PublishQueue(key, this->object_); }
 
-  [[nodiscard]] absl::Status Put(const T& value, absl::Duration timeout = absl::InfiniteDuration()) requires
-      ipc_internal::Repeats<T> {
+  // `Message` is T: a parameter of the call, because a T may be incomplete where its queue is named.
+  template <class Message = T>
+  requires ipc_internal::Repeats<Message>
+  [[nodiscard]] absl::Status Put(const T& value, absl::Duration timeout = absl::InfiniteDuration()) {
     return this->PutValue(value, sync_internal::Deadline::After(timeout));
   }
   // Of what can only be moved. An error leaves it with the caller.
-  [[nodiscard]] absl::Status Put(T&& value, absl::Duration timeout = absl::InfiniteDuration()) requires(
-      !ipc_internal::Repeats<T>) {
+  template <class Message = T>
+  requires(!ipc_internal::Repeats<Message>)
+  [[nodiscard]] absl::Status Put(T&& value, absl::Duration timeout = absl::InfiniteDuration()) {
     return this->PutMoved(value, sync_internal::Deadline::After(timeout));
   }
-  [[nodiscard]] bool TryPut(const T& value) requires ipc_internal::Repeats<T> {
+  template <class Message = T>
+  requires ipc_internal::Repeats<Message>
+  [[nodiscard]] bool TryPut(const T& value) {
     return this->PutValue(value, sync_internal::Deadline::Passed()).ok();
   }
-  [[nodiscard]] bool TryPut(T&& value) requires(!ipc_internal::Repeats<T>) {
+  template <class Message = T>
+  requires(!ipc_internal::Repeats<Message>)
+  [[nodiscard]] bool TryPut(T&& value) {
     return this->PutMoved(value, sync_internal::Deadline::Passed()).ok();
   }
 
@@ -113,9 +122,9 @@ class Queue final : public ipc_internal::QueueHandle<T, ipc_internal::QueueObjec
   }
 
   // Puts all, in order, not as one: how many were put before the timeout, Close, or a message that cannot be; an error if none was.
-  [[nodiscard]] absl::StatusOr<size_t> PutMany(std::span<const T> values,
-                                               absl::Duration timeout = absl::InfiniteDuration()) requires
-      ipc_internal::Repeats<T> {
+  template <class Message = T>
+  requires ipc_internal::Repeats<Message>
+  [[nodiscard]] absl::StatusOr<size_t> PutMany(std::span<const T> values, absl::Duration timeout = absl::InfiniteDuration()) {
     return this->PutValues(values, sync_internal::Deadline::After(timeout));
   }
   // Waits for one, and takes as many as there are, `most` at most. One that makes no sense is told of, as DataLoss, only if it is the
@@ -125,7 +134,9 @@ class Queue final : public ipc_internal::QueueHandle<T, ipc_internal::QueueObjec
   }
 
   // A cell to build the next message in. Of plain values only.
-  [[nodiscard]] absl::StatusOr<Loaned<T>> Loan(absl::Duration timeout = absl::InfiniteDuration()) requires SharedValue<T> {
+  template <class Message = T>
+  requires SharedValue<Message>
+  [[nodiscard]] absl::StatusOr<Loaned<T>> Loan(absl::Duration timeout = absl::InfiniteDuration()) {
     SHOAL_ASSIGN_OR_RETURN(ipc_internal::RingPort * port, this->Enter());
     return Loaned<T>::From(this->object_, *port, sync_internal::Deadline::After(timeout));
   }
@@ -148,7 +159,7 @@ class Queue final : public ipc_internal::QueueHandle<T, ipc_internal::QueueObjec
 
 namespace ipc_internal {
 template <class T>
-struct SharedQueueTraits : SharedType<SharedKind::kConcurrent, SentAs<T>> {};
+struct SharedQueueTraits : SharedType<SharedKind::kConcurrent, Sent<T>> {};
 }  // namespace ipc_internal
 
 template <class T>

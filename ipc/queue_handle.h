@@ -93,11 +93,10 @@ class QueueObject {
   MessageRing ring_;
 };
 
-// The handle. `Object`: a QueueObject<T>, or one like it with a name of its own.
+// The handle. `Object`: a QueueObject<T>, or one like it with a name of its own. What T is, members ask when they are called: where the
+// class is named, a T may be incomplete, for it may have a handle to its own queue.
 template <class T, class Object>
 class QueueHandle {
-  static_assert(CheckMessage<T>());
-
  public:
   using value_type = T;
 
@@ -144,13 +143,20 @@ class QueueHandle {
 
  protected:
   static absl::StatusOr<Shared<Object>> Make(const QueueOptions& options, uint32_t flags) {
+    static_assert(CheckMessage<T>());
     SHOAL_ASSIGN_OR_RETURN(const RingShape shape, ShapeFor<T>(options, flags));
     const Segment& segment = options.segment == nullptr ? Segment::Default() : *options.segment;
     return segment.template New<Object>(shape);
   }
 
+  static absl::StatusOr<Shared<Object>> FindObject(const Segment& segment, std::string_view key) {
+    static_assert(CheckMessage<T>());
+    return segment.template Find<Object>(key);
+  }
+
   // The ring, for one call of a user.
   absl::StatusOr<RingPort*> Enter() const {
+    static_assert(CheckMessage<T>());
     const shm_internal::Hold* const hold = shm_internal::HandleAccess::Of(object_).hold_or_null();
     if (__builtin_expect(hold == nullptr || !sync_internal::InProcessOf(hold->epoch), 0)) return NamesNoQueue();
     // message_ring.port (acquire)

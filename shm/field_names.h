@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include "shoal/shm/shareable.h"
@@ -78,9 +79,11 @@ template <class T, class... Outer>
 void AddFieldNames(std::string& text) {
   if constexpr (kIsOneOf<T, Outer...> || SharedScalar<T>) {
     return;
+  } else if constexpr (!std::is_same_v<typename LaidOutAs<T>::Type, T>) {
+    AddFieldNames<typename LaidOutAs<T>::Type, Outer...>(text);
   } else if constexpr (Described<T>) {
     using Parts = typename ShareableTraits<T>::Parts;
-    if constexpr (Parts::kSize > 0) AddNamesOfParts<Outer...>(text, Parts());
+    if constexpr (Parts::kSize > 0) AddNamesOfParts<T, Outer...>(text, Parts());
   } else if constexpr (requires { typename ElementOf<T>::Type; }) {
     AddFieldNames<typename ElementOf<T>::Type, Outer...>(text);
   } else if constexpr (FieldTypes<T>::kSize > 0) {

@@ -30,6 +30,9 @@ std::string_view ScalarWord(std::string_view code) {
 
 namespace {
 
+// Whether it is counted by what is inside of it and refers to it.
+bool IsLevel(const Layout& layout) { return layout.kind == Layout::Kind::kStruct || layout.name == kFieldsName; }
+
 // Reads a code from its beginning. Every step takes at least one character, and no deeper than kMaxLayoutDepth.
 class Parser {
  public:
@@ -112,6 +115,7 @@ class Parser {
     if (!IsGoodName(name) || !size) return std::nullopt;
     Layout layout = {.kind = Layout::Kind::kNamed, .name = name, .number = *size};
     if (!Take('(')) return layout;
+    if (IsLevel(layout)) ++structs;
     do {
       std::optional<Layout> part = Parse(depth + 1, structs);
       if (!part) return std::nullopt;
@@ -169,7 +173,7 @@ const Layout& Resolved(const Layout& layout) {
   size_t levels = layout.number;
   const Layout* outer = layout.around;
   for (; outer != nullptr; outer = outer->around) {
-    if (outer->kind == Layout::Kind::kStruct && --levels == 0) return *outer;
+    if (IsLevel(*outer) && --levels == 0) return *outer;
   }
   return layout;  // the parser refuses such
 }

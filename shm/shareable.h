@@ -68,6 +68,15 @@ concept Described = requires {
   ShareableTraits<T>::kKind;
 };
 
+// What a T lies as in layout codes (type_layout.h). Specialise it for a type that stands for another without looking at it, and may be
+// named while that is incomplete.
+template <class T>
+struct LaidOutAs {
+  using Type = T;
+};
+// The name there of a struct that is sent piece by piece. What is inside may refer to it, as to a struct that lies in shared memory.
+inline constexpr std::string_view kFieldsName = "fields";
+
 template <class T>
 concept SharedScalar = std::is_enum_v<T> ||(std::is_arithmetic_v<T> && sizeof(T) <= 8);
 

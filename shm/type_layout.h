@@ -22,7 +22,8 @@
 //   #4:T                                 array of 4
 //   <24@0:i8,8:f8,16:#4:u2>              struct: size, then offset:type of each field
 //   Vector@24(T)                         a type described by ShareableTraits: name, size and its parts
-//   ^2                                   the second struct around this place, counted outwards: a type that contains itself
+//   fields@1(T,T)                        a struct that is sent piece by piece (ipc/message_type.h)
+//   ^2                                   the second struct or fields around this place, counted outwards: a type that contains itself
 
 namespace shoal::shm_internal {
 
@@ -103,6 +104,8 @@ struct LayoutOf {
     if constexpr (LevelsOut<T, Outer...>() > 0) {
       sink.Add("^");
       AddNumber(sink, LevelsOut<T, Outer...>());
+    } else if constexpr (!std::is_same_v<typename LaidOutAs<T>::Type, T>) {
+      LayoutOf<typename LaidOutAs<T>::Type, Outer...>::AddTo(sink);
     } else if constexpr (Described<T>) {
       sink.Add(ShareableTraits<T>::kName);
       sink.Add("@");
@@ -110,7 +113,11 @@ struct LayoutOf {
       using Parts = typename ShareableTraits<T>::Parts;
       if constexpr (Parts::kSize > 0) {
         sink.Add("(");
-        AddParts<Outer...>(sink, Parts());
+        if constexpr (ShareableTraits<T>::kName == kFieldsName) {
+          AddParts<T, Outer...>(sink, Parts());
+        } else {
+          AddParts<Outer...>(sink, Parts());
+        }
         sink.Add(")");
       }
     } else if constexpr (requires { typename ElementOf<T>::Type; }) {

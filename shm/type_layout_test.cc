@@ -112,6 +112,16 @@ TEST(TypeLayoutTest, EveryKindOfDifferenceIsNamed) {
             "field 1: bool at 0, here uint8 at 0; field 2: bool at 1, here int8 at 1");
 }
 
+// What is sent piece by piece counts as a struct.
+TEST(TypeLayoutTest, FieldsAreReferredToFromInside) {
+  EXPECT_EQ(Difference("Queue@8(fields@1(text@1,Shared@8(Queue@8(^1))))", "Queue@8(fields@1(i4,Shared@8(Queue@8(^1))))"),
+            "in Queue, in fields: text, here int32");
+  EXPECT_EQ(Difference("fields@1(<8@0:Row@8(^2)>)", "fields@1(<8@0:Row@8(^1)>)"),
+            "in fields, field 1, in Row: the struct 2 levels around it, here the struct 1 levels around it");
+  EXPECT_TRUE(absl::IsDataLoss(CompareLayouts("fields@1(Row@8(^2))", "i4")));
+  EXPECT_TRUE(absl::IsDataLoss(CompareLayouts("list@1(^1)", "i4")));
+}
+
 TEST(TypeLayoutTest, ManyDifferencesAreCountedNotListed) {
   std::string stored = "<20@0:i1";
   std::string here = "<20@0:u1";

@@ -6,15 +6,19 @@ set -euo pipefail
 source tests/must_not_compile.sh
 
 begin sync shm ipc << 'END'
+#include <chrono>
+#include <deque>
 #include <fstream>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <variant>
 #include <vector>
 
 #include "shoal/ipc/client.h"
@@ -46,6 +50,20 @@ right "values, strings, containers and structs of these" "
 right "handles, and a struct with those that only move" "
   struct Order { std::string name; std::vector<Connection<int>> ends; Queue<int> queue; Shared<Mutex<int>> count; };
   ${used} auto Ends() { return Pipe<Order>(); }"
+
+right "variants, sets, times and paths" "
+  struct Order { std::variant<std::monostate, int, std::string> what; std::set<int> numbers; std::deque<bool> flags; absl::Time when;
+                 std::chrono::milliseconds patience; };
+  ${used} auto Ends() { return Pipe<Order>(); }"
+right "handles to its own kind" "
+  struct Order { std::string name; Queue<Order> reply; std::vector<Connection<Order>> ends; SimpleQueue<Order> lines; };
+  ${used} auto Ends() { return Pipe<Order>(); } auto Find(const Segment& s) { return SimpleQueue<Order>::Find(s, \"x\"); }
+  struct Task { int number; JoinableQueue<Task> next; };
+  auto Tasks() { return JoinableQueue<Task>::Create(); } auto Next(JoinableQueue<Task>& tasks) { return tasks.Get(); }"
+right "two kinds with handles to each other" "
+  struct Answer; struct Question { std::string text; Queue<Answer> reply; };
+  struct Answer { double value; std::optional<Connection<Question>> next; };
+  auto Use() { return Queue<Question>::Create(); } auto Ends() { return Pipe<Answer>(); }"
 
 # ---- queues -------------------------------------------------------------------------------------------------------------------------
 
@@ -94,6 +112,14 @@ wrong "what was lent" "using Order = Loaned<int>; ${queue}" "${travels}"
 wrong "what was received" "using Order = Received<int>; ${queue}" "${travels}"
 wrong "a SimpleQueue of pointers" "bool Use(SimpleQueue<char*>& queue) { return queue.empty(); }" "${pointer}"
 wrong "a JoinableQueue of pointers" "void Use(JoinableQueue<char*>& queue) { queue.Close(); }" "${pointer}"
+wrong "a LifoQueue of its own kind" "struct Order { std::string name; LifoQueue<Order> reply; };" \
+  'takes no handles, and so none of its own kind: take a Queue'
+wrong "a set of pointers" "using Order = std::set<char*>; ${made}" "${pointer}"
+wrong "a variant with a pointer" "struct Order { std::variant<int, const char*> item; }; ${made}" "${pointer}"
+wrong "a multimap" "using Order = std::multimap<int, int>; ${made}" "${travels}"
+wrong "the time of a clock of one's own" "
+  struct Ticks { using rep = int; using period = std::ratio<1>; using duration = std::chrono::duration<int>; };
+  using Order = std::chrono::time_point<Ticks, Ticks::duration>; ${made}" "${travels}"
 wrong "a LifoQueue of pointers" "void Use(LifoQueue<char*>& queue) { queue.Close(); }" "${pointer}"
 
 # ---- connections --------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,162 @@
+// Handles in messages: to queues and pipes of their own kind.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "shoal/ipc/connection.h"
+#include "shoal/ipc/joinable_queue.h"
+#include "shoal/ipc/pipe.h"
+#include "shoal/ipc/queue.h"
+#include "shoal/shm/segment.h"
+#include "shoal/shm/type_layout.h"
+#include "shoal/tests/ipc/queue_world.h"
+#include "shoal/tests/worlds/worlds.h"
+
+namespace shoal {
+
+// A question says where the answer goes; an answer is one, too.
+struct Letter {
+  std::string text;
+  Queue<Letter> reply;
+};
+struct Visitor {
+  int32_t name = 0;
+  std::vector<Connection<Visitor>> ways;
+};
+struct Task {
+  int32_t number = 0;
+  JoinableQueue<Task> next;
+};
+struct Answer;
+struct Question {
+  std::string text;
+  Queue<Answer> reply;
+};
+struct Answer {
+  double value = 0;
+  std::variant<std::monostate, Connection<Question>, std::string> more;
+};
+
+namespace {
+
+using testing::HasSubstr;
+using tests::Party;
+using tests::QueueWorld;
+using tests::World;
+
+template <class Q>
+QueueWorld<Q> WorldOf(World world, size_t capacity) {
+  return QueueWorld<Q>(world, [capacity](const Segment& segment) {
+    return Q::Create({.segment = &segment, .capacity = capacity});
+  });
+}
+
+class HandleMessageWorlds : public testing::TestWithParam<World> {};
+INSTANTIATE_TEST_SUITE_P(All, HandleMessageWorlds, testing::ValuesIn(tests::kAllWorlds), tests::WorldName);
+
+// ---- of their own kind ------------------------------------------------------------------------------------------------------------
+
+// Property: everybody who asks gets the answer to his question, where he wanted it.
+TEST_P(HandleMessageWorlds, AMessageSaysWhereItsAnswerGoes) {
+  constexpr int kAskers = 3;
+  constexpr int kQuestions = 20;
+  auto world = WorldOf<Queue<Letter>>(GetParam(), 4);
+  std::vector<Party> askers;
+  for (int i = 0; i < kAskers; ++i) {
+    askers.push_back(world.Start(i, [&world](Queue<Letter>& questions, int number) {
+      auto reply = Queue<Letter>::Create({.segment = &world.segment(number), .capacity = 1});
+      ASSERT_TRUE(reply.ok()) << reply.status();
+      for (int i = 0; i < kQuestions; ++i) {
+        const std::string text = std::to_string(number) + "." + std::to_string(i);
+        ASSERT_TRUE(questions.Put({.text = text, .reply = *reply}).ok());
+        const auto answer = reply->Get();
+        ASSERT_TRUE(answer.ok()) << answer.status();
+        EXPECT_EQ(answer->text, text + "!");
+        EXPECT_FALSE(answer->reply);
+      }
+    }));
+  }
+  for (int i = 0; i < kAskers * kQuestions; ++i) {
+    auto question = world->Get();
+    ASSERT_TRUE(question.ok()) << question.status();
+    ASSERT_TRUE(question->reply.Put({.text = question->text + "!", .reply = {}}).ok());
+  }
+  for (Party& asker : askers) asker.Join();
+}
+
+TEST(HandleMessageTest, AnEndTravelsInAPipeOfItsOwnKind) {
+  auto segment = Segment::Create().value();
+  auto [here, there] = Pipe<Visitor>({.segment = &segment}).value();
+  auto [near, far] = Pipe<Visitor>({.segment = &segment}).value();
+  Visitor visitor = {.name = 1, .ways = {}};
+  visitor.ways.push_back(std::move(far));
+  ASSERT_TRUE(here.Send(std::move(visitor)).ok());
+  auto came = there.Recv();
+  ASSERT_TRUE(came.ok()) << came.status();
+  ASSERT_EQ(came->ways.size(), 1u);
+  ASSERT_TRUE(came->ways[0].Send({.name = 2, .ways = {}}).ok());
+  EXPECT_EQ(near.Recv()->name, 2);
+}
+
+TEST(HandleMessageTest, TasksAndTwoKindsThatNameEachOther) {
+  auto segment = Segment::Create().value();
+  auto tasks = JoinableQueue<Task>::Create({.segment = &segment}).value();
+  auto next = JoinableQueue<Task>::Create({.segment = &segment}).value();
+  ASSERT_TRUE(tasks.Put({.number = 1, .next = next}).ok());
+  {
+    auto task = tasks.Get().value();
+    ASSERT_TRUE(task.next.Put({.number = 2, .next = {}}).ok());
+    ASSERT_TRUE(tasks.TaskDone().ok());
+  }
+  EXPECT_EQ(next.Get()->number, 2);
+
+  auto questions = Queue<Question>::Create({.segment = &segment}).value();
+  auto answers = Queue<Answer>::Create({.segment = &segment}).value();
+  ASSERT_TRUE(questions.Put({.text = "?", .reply = answers}).ok());
+  auto [near, far] = Pipe<Question>({.segment = &segment}).value();
+  Answer answer = {.value = 0.5, .more = std::move(far)};
+  ASSERT_TRUE(questions.Get()->reply.Put(std::move(answer)).ok());
+  auto got = answers.Get();
+  ASSERT_TRUE(got.ok() && got->more.index() == 1) << got.status();
+  ASSERT_TRUE(near.Send({.text = "again", .reply = {}}).ok());
+  EXPECT_EQ(std::get<1>(got->more).Recv()->text, "again");
+}
+
+TEST(HandleMessageTest, ATypeThatNamesItselfHasAFiniteCode) {
+  EXPECT_EQ(shm_internal::LayoutCode<ipc_internal::QueueObject<Letter>>(),
+            "Queue@448(fields@1(text@1,Shared@8(Queue@448(^1))))");
+  EXPECT_EQ(shm_internal::LayoutCode<ipc_internal::QueueObject<Question>>(),
+            "Queue@448(fields@1(text@1,Shared@8(Queue@448(fields@1(f8,variant@1(<1@>,Connection@8(^2,^2),text@1))))))");
+}
+
+// The same but for one field, deep inside.
+struct LetterElsewhere {
+  int32_t text = 0;
+  Queue<LetterElsewhere> reply;
+};
+using Choice = std::variant<int32_t, std::string>;
+using ChoiceElsewhere = std::variant<int32_t, double>;
+
+TEST(HandleMessageTest, AnotherTypeIsRefusedInWords) {
+  auto segment = Segment::Create().value();
+  auto letters = Queue<Letter>::Create({.segment = &segment}).value();
+  auto choices = Queue<Choice>::Create({.segment = &segment}).value();
+  ASSERT_TRUE(letters.PublishAs("letters").ok() && choices.PublishAs("choices").ok());
+  EXPECT_TRUE(Queue<Letter>::Find(segment, "letters").ok());
+  EXPECT_TRUE(Queue<Choice>::Find(segment, "choices").ok());
+  const absl::Status letter = Queue<LetterElsewhere>::Find(segment, "letters").status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(letter)) << letter;
+  EXPECT_THAT(letter.message(), HasSubstr("in fields: text, here int32"));
+  const absl::Status choice = Queue<ChoiceElsewhere>::Find(segment, "choices").status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(choice)) << choice;
+  EXPECT_THAT(choice.message(), HasSubstr("in variant: text, here double"));
+}
+
+}  // namespace
+}  // namespace shoal
