@@ -127,6 +127,12 @@ class Queue final : public ipc_internal::QueueHandle<T, ipc_internal::QueueObjec
   [[nodiscard]] absl::StatusOr<size_t> PutMany(std::span<const T> values, absl::Duration timeout = absl::InfiniteDuration()) {
     return this->PutValues(values, sync_internal::Deadline::After(timeout));
   }
+  // Of what can only be moved: what was put is moved from, the rest stays the caller's.
+  template <class Message = T>
+  requires(!ipc_internal::Repeats<Message>)
+  [[nodiscard]] absl::StatusOr<size_t> PutMany(std::span<T> values, absl::Duration timeout = absl::InfiniteDuration()) {
+    return this->PutValues(values, sync_internal::Deadline::After(timeout));
+  }
   // Waits for one, and takes as many as there are, `most` at most. One that makes no sense is told of, as DataLoss, only if it is the
   // first: behind others it is left for the next call.
   [[nodiscard]] absl::StatusOr<std::vector<T>> GetMany(size_t most, absl::Duration timeout = absl::InfiniteDuration()) {

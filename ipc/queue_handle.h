@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -178,23 +179,29 @@ class QueueHandle {
     return PutInto(*port, value, deadline, /*quietly=*/false);
   }
 
-  // What was put, and could not be published after all, goes back to where it came from.
   absl::Status PutMoved(T& value, sync_internal::Deadline deadline) {
     SHOAL_ASSIGN_OR_RETURN(RingPort * port, Enter());
-    SHOAL_ASSIGN_OR_RETURN(HeldCell held, port->Claim(deadline));
-    const AbandonIfUnwound guard(*port, held);
-    const Carrier carrier = port->CarrierOf(held);
-    MessageCell at = port->At(held.cell);
+    return MoveInto(*port, value, deadline, /*quietly=*/false);
+  }
+
+  // Nothing is left with the caller. What was put, and could not be published after all, goes back to where it came from.
+  static absl::Status MoveInto(RingPort& port, T& value, sync_internal::Deadline deadline, bool quietly) {
+    SHOAL_ASSIGN_OR_RETURN(HeldCell held, port.Claim(deadline));
+    const AbandonIfUnwound guard(port, held);
+    const Carrier carrier = port.CarrierOf(held);
+    MessageCell at = port.At(held.cell);
     at.carrier = &carrier;
-    absl::Status status = PutMessage(port->segment(), at, value, port->most_bytes());
+    absl::Status status = PutMessage(port.segment(), at, std::as_const(value), port.most_bytes());
     if (status.ok()) {
-      status = port->Publish(held, deadline);
-      if (!status.ok()) {
-        std::optional<T> back;
-        if (TakeMessage(port->segment(), at, port->SpentWord(held), back).ok()) value = *std::move(back);
+      status = quietly ? port.PublishQuietly(held, deadline) : port.Publish(held, deadline);
+      if (status.ok()) {
+        [[maybe_unused]] const T gone = std::move(value);
+        return status;
       }
+      std::optional<T> back;
+      if (TakeMessage(port.segment(), at, port.SpentWord(held), back).ok()) value = *std::move(back);
     }
-    port->Abandon(held);
+    port.Abandon(held);
     return status;
   }
 
@@ -247,18 +254,27 @@ class QueueHandle {
     return *std::move(out);
   }
 
-  absl::StatusOr<size_t> PutValues(std::span<const T> values, sync_internal::Deadline deadline) {
+  // `Value`: const T, or T, which is moved.
+  template <class Value>
+  absl::StatusOr<size_t> PutValues(std::span<Value> values, sync_internal::Deadline deadline) {
     SHOAL_ASSIGN_OR_RETURN(RingPort * port, Enter());
+    const auto put_into = [&](Value& value, sync_internal::Deadline until) {
+      if constexpr (std::is_const_v<Value>) {
+        return PutInto(*port, value, until, /*quietly=*/true);
+      } else {
+        return MoveInto(*port, value, until, /*quietly=*/true);
+      }
+    };
     size_t put = 0;
     size_t told = 0;
     absl::Status status;
     while (put < values.size()) {
       // Without waiting as long as there is room; before a sleep, those who may make some must know what there is.
-      status = PutInto(*port, values[put], sync_internal::Deadline::Passed(), /*quietly=*/true);
+      status = put_into(values[put], sync_internal::Deadline::Passed());
       if (absl::IsDeadlineExceeded(status) && !deadline.passed()) {
         if (told != put) port->WakeGetters(static_cast<int>(put - told));
         told = put;
-        status = PutInto(*port, values[put], deadline, /*quietly=*/true);
+        status = put_into(values[put], deadline);
       }
       if (!status.ok()) break;
       ++put;

@@ -6,6 +6,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "shoal/ipc/message_type.h"
 #include "shoal/ipc/queue.h"
 #include "shoal/ipc/wait_hook.h"
 #include "shoal/shm/segment.h"
@@ -15,7 +17,8 @@
 
 namespace shoal {
 
-// A Queue with nothing to decide: put, get, empty, close, and Wait. Both block as long as it takes; a Put that cannot be fails, and puts nothing.
+// A Queue with nothing to decide: put, get, empty, close, and Wait. Both block as long as it takes, or until a timeout; a Put that
+// cannot be fails, and puts nothing.
 //
 //   SHOAL_ASSIGN_OR_RETURN(SimpleQueue<std::string> lines, SimpleQueue<std::string>::Create());
 //
@@ -40,8 +43,18 @@ class SimpleQueue final {
   }
   [[nodiscard]] absl::Status PublishAs(std::string_view key) const { return queue_.PublishAs(key); }
 
-  [[nodiscard]] absl::Status Put(const T& value) { return queue_.Put(value); }
-  [[nodiscard]] absl::StatusOr<T> Get() { return queue_.Get(); }
+  template <class Message = T>
+  requires ipc_internal::Repeats<Message>
+  [[nodiscard]] absl::Status Put(const T& value, absl::Duration timeout = absl::InfiniteDuration()) {
+    return queue_.Put(value, timeout);
+  }
+  // Of what can only be moved. An error leaves it with the caller.
+  template <class Message = T>
+  requires(!ipc_internal::Repeats<Message>)
+  [[nodiscard]] absl::Status Put(T&& value, absl::Duration timeout = absl::InfiniteDuration()) {
+    return queue_.Put(std::move(value), timeout);
+  }
+  [[nodiscard]] absl::StatusOr<T> Get(absl::Duration timeout = absl::InfiniteDuration()) { return queue_.Get(timeout); }
   bool empty() const { return queue_.empty(); }
   void Close() { queue_.Close(); }
 

@@ -1,18 +1,22 @@
-// Handles in messages: to queues and pipes of their own kind.
+// Handles in messages: to queues and pipes of their own kind, and many at once.
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "shoal/ipc/connection.h"
 #include "shoal/ipc/joinable_queue.h"
 #include "shoal/ipc/pipe.h"
 #include "shoal/ipc/queue.h"
+#include "shoal/ipc/simple_queue.h"
 #include "shoal/shm/segment.h"
 #include "shoal/shm/type_layout.h"
 #include "shoal/tests/ipc/queue_world.h"
@@ -49,6 +53,8 @@ using testing::HasSubstr;
 using tests::Party;
 using tests::QueueWorld;
 using tests::World;
+
+constexpr absl::Duration kAtOnce = absl::ZeroDuration();
 
 template <class Q>
 QueueWorld<Q> WorldOf(World world, size_t capacity) {
@@ -156,6 +162,59 @@ TEST(HandleMessageTest, AnotherTypeIsRefusedInWords) {
   const absl::Status choice = Queue<ChoiceElsewhere>::Find(segment, "choices").status();
   EXPECT_TRUE(absl::IsFailedPrecondition(choice)) << choice;
   EXPECT_THAT(choice.message(), HasSubstr("in variant: text, here double"));
+}
+
+// ---- many at once -----------------------------------------------------------------------------------------------------------------
+
+TEST(HandleMessageTest, OfManyThatOnlyMoveTheRestStaysTheCallers) {
+  auto segment = Segment::Create().value();
+  auto queue = Queue<Connection<int>>::Create({.segment = &segment, .capacity = 2}).value();
+  std::vector<Connection<int>> near;
+  std::vector<Connection<int>> far;
+  for (int i = 0; i < 3; ++i) {
+    auto [one, other] = Pipe<int>({.segment = &segment}).value();
+    near.push_back(std::move(one));
+    far.push_back(std::move(other));
+  }
+  const auto put = queue.PutMany(far, kAtOnce);
+  ASSERT_TRUE(put.ok()) << put.status();
+  EXPECT_EQ(*put, 2u);
+  EXPECT_TRUE(absl::IsFailedPrecondition(far[0].Send(0)));
+  EXPECT_THAT(far[1].Send(0).message(), HasSubstr("moved away"));
+  ASSERT_TRUE(far[2].Send(2).ok());
+  EXPECT_EQ(near[2].Recv().value(), 2);
+
+  EXPECT_TRUE(absl::IsDeadlineExceeded(queue.PutMany(std::span(far).subspan(2), kAtOnce).status()));
+  auto came = queue.GetMany(10);
+  ASSERT_TRUE(came.ok() && came->size() == 2) << came.status();
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE((*came)[static_cast<size_t>(i)].Send(i).ok());
+    EXPECT_EQ(near[static_cast<size_t>(i)].Recv().value(), i);
+  }
+  EXPECT_EQ(queue.PutMany(std::span(far).subspan(2)).value(), 1u);
+  queue.Close();
+  EXPECT_TRUE(absl::IsFailedPrecondition(queue.PutMany(near).status()));
+  ASSERT_TRUE(near[2].Send(5).ok());
+  EXPECT_EQ(queue.Get()->Recv().value(), 5);
+}
+
+TEST_P(HandleMessageWorlds, EndsTravelInASimpleQueue) {
+  auto world = WorldOf<SimpleQueue<Connection<int>>>(GetParam(), 1);
+  Party receiver = world.Start(1, [](SimpleQueue<Connection<int>>& ends, int) {
+    auto end = ends.Get();
+    ASSERT_TRUE(end.ok()) << end.status();
+    EXPECT_TRUE(end->Send(7).ok());
+  });
+  auto [near, far] = Pipe<int>({.segment = &world.segment()}).value();
+  ASSERT_TRUE(world->Put(std::move(far)).ok());
+  EXPECT_EQ(near.Recv().value(), 7);
+  receiver.Join();
+  auto [first, second] = Pipe<int>({.segment = &world.segment()}).value();
+  ASSERT_TRUE(world->Put(std::move(first)).ok());
+  EXPECT_TRUE(absl::IsDeadlineExceeded(world->Put(std::move(second), kAtOnce)));
+  EXPECT_TRUE(second.Send(1).ok());  // its sender's still
+  EXPECT_EQ(world->Get(kAtOnce)->Recv().value(), 1);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(world->Get(kAtOnce).status()));
 }
 
 }  // namespace
