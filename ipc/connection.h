@@ -50,6 +50,16 @@ struct ConnectionAccess;
 // receives it. An end is one process's at a time. It may be sent through another connection or a queue of its segment, and
 // belongs to whoever receives it then; a child that is forked gets one by a ticket (HandOver).
 //
+// Processes take turns at one end by a Queue<Connection<T>> of capacity 1, in which it lies while it is nobody's turn:
+//
+//   SHOAL_ASSIGN_OR_RETURN(Connection<int> end, turns.Get());              // waits for its turn
+//   SHOAL_ASSIGN_OR_RETURN(int number, end.Recv());
+//   SHOAL_RETURN_IF_ERROR(turns.Put(std::move(end)));                      // the next one's
+//
+// Who is killed while it waits, or has had its turn, takes nothing away. Who is killed in its turn takes the end along: the other end is
+// Unavailable, what had not been received is lost, and those who wait for their turn go on waiting until whoever has the other end puts
+// one of a new pipe into the queue, or closes that.
+//
 // Thread safety:   threads may take turns at one end, and one may send while another receives. A second one that sends (or receives)
 //                  at the same time is refused. Poll, Close, fd and Wait are for any thread at any time.
 // Process safety:  in a child made by fork the parent's ends are dead: every call is FailedPrecondition, the destructor does nothing.

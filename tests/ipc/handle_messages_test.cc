@@ -1,4 +1,4 @@
-// Handles in messages: to queues and pipes of their own kind, and many at once.
+// Handles in messages: to queues and pipes of their own kind, many at once, and an end of a pipe that goes round.
 
 #include <cstdint>
 #include <optional>
@@ -50,6 +50,7 @@ struct Answer {
 namespace {
 
 using testing::HasSubstr;
+using tests::Await;
 using tests::Party;
 using tests::QueueWorld;
 using tests::World;
@@ -215,6 +216,95 @@ TEST_P(HandleMessageWorlds, EndsTravelInASimpleQueue) {
   EXPECT_TRUE(second.Send(1).ok());  // its sender's still
   EXPECT_EQ(world->Get(kAtOnce)->Recv().value(), 1);
   EXPECT_TRUE(absl::IsDeadlineExceeded(world->Get(kAtOnce).status()));
+}
+
+// ---- an end that goes round -------------------------------------------------------------------------------------------------------
+
+using Turns = Queue<Connection<int>>;
+
+// Property: several take turns at one end; each message is received once, in the order in which they were sent.
+TEST_P(HandleMessageWorlds, SeveralReadOneEndInTurns) {
+  constexpr int kReaders = 4;
+  constexpr int kMessages = 200;
+  auto world = WorldOf<Turns>(GetParam(), 1);
+  auto [near, far] = Pipe<int>({.segment = &world.segment()}).value();
+  ASSERT_TRUE(world->Put(std::move(far)).ok());
+  std::vector<Party> readers;
+  for (int i = 0; i < kReaders; ++i) {
+    readers.push_back(world.Start(i, [&world](Turns& turns, int number) {
+      for (;;) {
+        auto end = turns.Get();
+        if (absl::IsCancelled(end.status())) return;
+        ASSERT_TRUE(end.ok()) << end.status();
+        const auto message = end->Recv();
+        if (absl::IsCancelled(message.status())) return turns.Close();
+        ASSERT_TRUE(message.ok()) << message.status();
+        EXPECT_EQ(*message, world.counter(0)++);
+        ++world.counter(1 + number);
+        ASSERT_TRUE(turns.Put(*std::move(end)).ok());
+      }
+    }));
+  }
+  for (int i = 0; i < kMessages; ++i) ASSERT_TRUE(near.Send(i).ok());
+  near.Close();
+  for (Party& reader : readers) reader.Join();
+  EXPECT_EQ(world.counter(0), kMessages);
+}
+
+// Takes one message in a turn, when counter 0 says so, and tells counter 1 that its turn has begun.
+void TakeATurn(const QueueWorld<Turns>& world, Turns& turns, int expected) {
+  auto end = turns.Get();
+  ASSERT_TRUE(end.ok()) << end.status();
+  ++world.counter(1);
+  Await([&] { return world.counter(0) != 0; });
+  EXPECT_EQ(end->Recv().value(), expected);
+  ASSERT_TRUE(turns.Put(*std::move(end)).ok());
+}
+
+TEST(TurnsTest, WhoDiesBesideItsTurnTakesNothingAway) {
+  auto world = WorldOf<Turns>(World::kProcesses, 1);
+  auto [near, far] = Pipe<int>({.segment = &world.segment()}).value();
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(near.Send(i).ok());
+  ASSERT_TRUE(world->Put(std::move(far)).ok());
+  Party first = world.Start(0, [&world](Turns& turns, int) { TakeATurn(world, turns, 0); });
+  Await([&] { return world.counter(1) == 1; });
+  Party dies = world.Start(1, [](Turns& turns, int) { turns.Get().IgnoreError(); });
+  dies.AwaitAsleep();
+  dies.Kill();
+  world.counter(0) = 1;
+  first.Join();  // and has ended its turn
+  Party second = world.Start(2, [&world](Turns& turns, int) {
+    TakeATurn(world, turns, 1);
+    world.counter(2) = 1;
+    Await([] { return false; });
+  });
+  Await([&] { return world.counter(2) == 1; });
+  second.Kill();
+  auto end = world->Get();
+  ASSERT_TRUE(end.ok()) << end.status();
+  EXPECT_EQ(end->Recv().value(), 2);
+}
+
+// Whoever dies in its turn takes the end with it. The other end is told; its owner goes on with another pipe.
+TEST(TurnsTest, WhoDiesInItsTurnEndsThePipeAndTheOtherEndIsTold) {
+  auto world = WorldOf<Turns>(World::kProcesses, 1);
+  auto [near, far] = Pipe<int>({.segment = &world.segment()}).value();
+  ASSERT_TRUE(world->Put(std::move(far)).ok());
+  Party dies = world.Start(0, [&world](Turns& turns, int) { TakeATurn(world, turns, 0); });
+  Await([&] { return world.counter(1) == 1; });
+  Party waits = world.Start(1, [](Turns& turns, int) {
+    auto end = turns.Get();
+    ASSERT_TRUE(end.ok()) << end.status();
+    EXPECT_EQ(end->Recv().value(), 5);
+  });
+  waits.AwaitAsleep();
+  dies.Kill();
+  const absl::Status told = near.Recv().status();
+  EXPECT_TRUE(absl::IsUnavailable(told)) << told;
+  auto [again, other] = Pipe<int>({.segment = &world.segment()}).value();
+  ASSERT_TRUE(again.Send(5).ok());
+  ASSERT_TRUE(world->Put(std::move(other)).ok());
+  waits.Join();
 }
 
 }  // namespace
