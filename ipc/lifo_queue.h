@@ -34,12 +34,12 @@ struct StackPolicy {
   using State = LockedState<Items>;
 
   static size_t Size(const Items& items) { return items.values.size(); }
-  static absl::Status Put(State& state, const T& value) {
+  static absl::Status Put(State& state, const T& value, uint64_t most_bytes) {
     if constexpr (SharedValue<T>) {
       return state.items.values.PushBack(value);
     } else {
       SHOAL_ASSIGN_OR_RETURN(const std::string bytes, BytesToKeep(value));
-      if (bytes.size() > state.most_bytes) return MessageTooLarge(bytes.size(), state.most_bytes);
+      if (bytes.size() > most_bytes) return MessageTooLarge(bytes.size(), most_bytes);
       return state.items.values.PushBack(std::string_view(bytes));
     }
   }
@@ -68,12 +68,13 @@ class LifoObject final : public LockedObject<T, StackPolicy<T>> {
 // not of handles.
 //
 // Thread safety:   every call may run concurrently with every other. A handle itself is like a std::shared_ptr.
-// Process safety:  as Queue. Not inside a section of the same thread: an operation is a section itself.
+// Process safety:  as Queue. Put and Get not inside a section of the same thread: they are sections themselves. Close is not
+//                  taken back with a section; size and its likes say there what was when a call ended last.
 // Crash safety:    an operation happens whole or not at all, whenever its process dies; everybody else goes on at once. A process that is
 //                  stopped inside a call holds up the others: Queue does not.
-// Blocking:        Put sleeps while it is full, Get while it is empty; one call is inside at a time. TryPut, TryGet, size and their likes,
-//                  and calls with a short timeout, wait up to a second for whoever is inside: some microseconds, unless that was stopped.
-//                  So does Wait, which takes it for ready if that cannot be told.
+// Blocking:        Put sleeps while it is full, Get while it is empty; one call is inside at a time. TryPut, TryGet, and calls
+//                  with a short timeout, wait up to a second for whoever is inside: some microseconds, unless that was stopped.
+//                  So does Wait, which takes it for ready if that cannot be told. Close, size and their likes wait for nobody.
 // Memory ordering: what a process did before it put is visible to whoever takes it.
 // Allocation:      items lie in the segment's heap.
 template <class T>

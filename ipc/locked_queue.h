@@ -2,6 +2,7 @@
 #define SHOAL_IPC_LOCKED_QUEUE_H_
 
 #include <algorithm>
+#include <atomic>
 #include <climits>
 #include <cstddef>
 #include <cstdint>
@@ -17,12 +18,14 @@
 #include "absl/time/time.h"
 #include "shoal/ipc/audience.h"
 #include "shoal/ipc/locked_queue_watch.h"
+#include "shoal/ipc/message_ring.h"
 #include "shoal/ipc/message_type.h"
 #include "shoal/ipc/payload.h"
 #include "shoal/ipc/queue_handle.h"
 #include "shoal/ipc/wait_hook.h"
 #include "shoal/ipc/wire_type.h"
 #include "shoal/shm/holds.h"
+#include "shoal/shm/layout.h"
 #include "shoal/shm/mutex.h"
 #include "shoal/shm/section.h"
 #include "shoal/shm/segment.h"
@@ -31,14 +34,29 @@
 #include "shoal/shm/shared.h"
 #include "shoal/shm/stored.h"
 #include "shoal/shm/string.h"
-#include "shoal/sync/condition.h"
 #include "shoal/sync/deadline.h"
+#include "shoal/sync/futex.h"
 #include "shoal/sync/process_epoch.h"
 #include "shoal/sync/status.h"
 
-// What LifoQueue and PriorityQueue have in common: the items lie in what a Mutex guards, and two conditions tell of changes. So an
-// operation happens whole or not at all, whoever dies in it, and no notification is lost (sync/condition.h). Those who wait for several
-// objects at once sleep on a word beside it (locked_queue_watch.h).
+// What LifoQueue and PriorityQueue have in common: the items lie in what a Mutex guards, so an operation happens whole or not at
+// all, whoever dies in it. Beside the Mutex lie words that nobody needs the lock for: that it is closed, how many items there
+// are, and two audiences.
+//
+// Who finds nothing (or no room) announces himself while he has the lock, and sleeps when he has given it up. Whoever brings
+// something has the lock after him, and so sees the announcement; he wakes all, when he has unlocked, and they look again.
+//
+//   EDGE locked_queue.closed: closed, seq_cst → looked at after an announcement, seq_cst; the audiences are looked at after
+//   closing, seq_cst. One of the two sees the other. Close takes no lock: it can be called in a section, and beside a process
+//   that is stopped in a call. Who found the queue closed and empty had the lock, so whoever puts later finds it closed, too:
+//   what was put is taken, or was not put.
+//
+//   If the process dies …                    the others see …
+//    in a section                             the queue as before; whoever has the lock next; `deaths` makes those who sleep look
+//    before it commits, the size noted        a wrong size, as long as they cannot lock; whoever can, corrects it
+//    having committed, no wake given          `deaths`, on which everybody sleeps, too
+//    having closed it, no wake given          the same
+//    announced, asleep, or woken              one bit too many, which costs one system call
 
 namespace shoal::ipc_internal {
 
@@ -83,42 +101,69 @@ inline absl::Status ForgetIfDamaged(const String& kept) {
 // What the Mutex guards. `Items`: a plain struct of containers.
 template <class Items>
 struct LockedState {
-  uint64_t capacity = 0;
-  uint64_t most_bytes = 0;
   uint64_t next = 0;  // number of the next item
-  uint64_t closed = 0;
   Items items;
 };
 
-// The object in the segment. `Policy`: Items; static Put(state, value), Take(state, optional<T>& out), Size(items). What fails is
-// rolled back by the caller. If what is taken makes no sense it is gone all the same: OK, and nothing in `out`.
+// The object in the segment. `Policy`: Items; static Put(state, value, most_bytes), Take(state, optional<T>& out), Size(items).
+// What fails is rolled back by the caller. If what is taken makes no sense it is gone all the same: OK, and nothing in `out`.
 template <class T, class Policy>
 class LockedObject {
  public:
   using State = LockedState<typename Policy::Items>;
+  using Guard = MutexGuard<State>;
 
-  LockedObject(uint64_t capacity, uint64_t most_bytes) : state_(capacity, most_bytes) {}
+  LockedObject(uint64_t capacity, uint64_t most_bytes) : capacity_(capacity), most_bytes_(most_bytes) {}
 
-  absl::StatusOr<MutexGuard<State>> Lock(sync_internal::Deadline deadline) {
+  absl::StatusOr<Guard> Lock(sync_internal::Deadline deadline) {
     // Who only looks waits for whoever is inside, too; but not for ever: that may have been stopped.
     constexpr absl::Duration kPatience = absl::Seconds(1);
-    return state_.Lock(deadline.infinite() ? absl::InfiniteDuration() : std::max(kPatience, deadline.Remaining()));
+    SHOAL_ASSIGN_OR_RETURN(
+        Guard guard, state_.Lock(deadline.infinite() ? absl::InfiniteDuration() : std::max(kPatience, deadline.Remaining())));
+    NoteSize(*guard);
+    return guard;
   }
-  Condition& filled() { return filled_; }
-  Condition& freed() { return freed_; }
-  Audience& watchers() { return watchers_; }
+  void Commit(Guard& guard) {
+    NoteSize(*guard);
+    guard.Release();
+  }
+
+  // Takes nothing and waits for nobody: if somebody is inside, or the lock cannot be had, it is what was noted last.
+  size_t Size() {
+    if (const std::optional<Guard> guard = state_.TryLock()) NoteSize(**guard);
+    return noted_size_.load(std::memory_order_relaxed);  // relaxed: a number
+  }
+
+  void Close() {
+    closed_.store(1, std::memory_order_seq_cst);  // locked_queue.closed (seq_cst)
+    filled_.Wake(INT_MAX);
+    freed_.Wake(INT_MAX);
+  }
+  bool closed() const { return closed_.load(std::memory_order_seq_cst) != 0; }  // locked_queue.closed (seq_cst)
+
+  Audience& filled() { return filled_; }  // wait for an item, or the end
+  Audience& freed() { return freed_; }    // wait for room, or the end
+  uint64_t capacity() const { return capacity_; }
+  uint64_t most_bytes() const { return most_bytes_; }
 
   // Whether a Get need not wait: for an item, the end, or an error.
   bool Ready() {
     const auto guard = Lock(sync_internal::Deadline::Passed());
-    return !guard.ok() || (*guard)->closed != 0 || Policy::Size((*guard)->items) != 0;
+    return !guard.ok() || closed() || Policy::Size((*guard)->items) != 0;
   }
 
  private:
+  void NoteSize(const State& state) {
+    noted_size_.store(Policy::Size(state.items), std::memory_order_relaxed);  // relaxed: a number
+  }
+
   Mutex<State> state_;  // first: shm/dispose.cc finds it there
-  Condition filled_;
-  Condition freed_;
-  Audience watchers_;  // take nothing
+  const uint64_t capacity_;
+  const uint64_t most_bytes_;            // of an item
+  std::atomic<uint64_t> noted_size_{0};  // changed by whoever has the lock
+  std::atomic<uint32_t> closed_{0};      // 1: closed, for ever
+  Audience filled_;
+  Audience freed_;
   [[maybe_unused]] uint32_t reserved_ = 0;
 };
 
@@ -145,8 +190,8 @@ class LockedHandle {
   LockedHandle() = default;
   explicit LockedHandle(Shared<Object> object) : object_(std::move(object)) {}
 
-  // Errors, all: FailedPrecondition: the handle names no queue, or this thread has a section open; DataLoss; ResourceExhausted: the
-  // segment is full, the message too large, or too many threads use the segment.
+  // Errors, of both: FailedPrecondition: the handle names no queue, or this thread has a section open; DataLoss;
+  // ResourceExhausted: the segment is full, the message too large, or too many threads use the segment.
   // Put: DeadlineExceeded; FailedPrecondition: closed. Nothing was put. Get: DataLoss: as a rule an item that made no sense, which is gone.
   [[nodiscard]] absl::Status Put(const T& value, absl::Duration timeout = absl::InfiniteDuration()) {
     return PutUntil(value, Deadline::After(timeout));
@@ -162,23 +207,20 @@ class LockedHandle {
     return *std::move(value);
   }
 
-  size_t size() const { return Look([](const auto& state) { return Policy::Size(state.items); }); }
+  // Exact while nobody is in a call; 0, true, false of a handle that names no queue.
+  size_t size() const {
+    Object* const object = object_.get();
+    return object == nullptr ? 0 : object->Size();
+  }
   bool empty() const { return size() == 0; }
   bool full() const {
-    return Look([](const auto& state) { return size_t{Policy::Size(state.items) >= state.capacity}; }) != 0;
+    Object* const object = object_.get();
+    return object != nullptr && object->Size() >= object->capacity();
   }
 
-  // From now on nothing is put; what has been put can be taken.
+  // From now on nothing is put; what has been put can be taken. In whatever process, in a section or outside, and more than once.
   void Close() {
-    Object* const object = object_.get();
-    if (object == nullptr) return;
-    auto guard = object->Lock(Deadline::Infinite());
-    if (!guard.ok()) return;
-    (*guard)->closed = 1;
-    object->filled().NotifyAll(*guard).IgnoreError();
-    object->freed().NotifyAll(*guard).IgnoreError();
-    guard->Release();
-    object->watchers().Wake(INT_MAX);
+    if (Object* const object = object_.get(); object != nullptr) object->Close();
   }
 
   // For Wait; valid as long as this process holds the queue.
@@ -221,40 +263,61 @@ class LockedHandle {
   }
 
  private:
+  using Guard = typename Object::Guard;
+
+  // The lock, as soon as the queue is closed, or `may_go_on`(items). DeadlineExceeded; the errors of a Mutex.
+  template <class MayGoOn>
+  static absl::StatusOr<Guard> LockWhen(Object& object, const shm_internal::Hold& hold, Audience& audience, Deadline deadline,
+                                        MayGoOn may_go_on) {
+    const sync_internal::FutexWord& deaths = hold.attachment->header().deaths;
+    for (;;) {
+      const uint32_t seen = deaths.load(std::memory_order_acquire);  // participants.deaths (acquire): before the look
+      SHOAL_ASSIGN_OR_RETURN(Guard guard, object.Lock(deadline));
+      if (object.closed() || may_go_on(guard->items)) return guard;
+      if (deadline.passed()) return TimedOut();
+      const uint32_t word = audience.Announce();
+      if (object.closed()) return guard;
+      guard.Release();
+      sync_internal::SleepWhile({{&audience.word(), word}, {&deaths, seen}}, deadline);
+    }
+  }
+
   absl::Status PutUntil(const T& value, Deadline deadline) {
-    Object* const object = object_.get();
-    if (object == nullptr) return NamesNoQueue();
-    SHOAL_ASSIGN_OR_RETURN(auto guard, object->Lock(deadline));
-    const auto may_go_on = [&] { return guard->closed != 0 || Policy::Size(guard->items) < guard->capacity; };
-    SHOAL_RETURN_IF_ERROR(object->freed().Wait(guard, may_go_on, Left(deadline)));
-    if (guard->closed != 0) return PutIntoClosedQueue();
-    absl::Status status = Policy::Put(*guard, value);
-    if (status.ok()) status = object->filled().Notify(guard);
-    if (!status.ok()) {
+    const shm_internal::Hold* const hold = HoldOrNull();
+    if (hold == nullptr) return NamesNoQueue();
+    Object& object = *object_;
+    if (SharedValue<T> && sizeof(T) > object.most_bytes()) return MessageTooLarge(sizeof(T), object.most_bytes());
+    SHOAL_ASSIGN_OR_RETURN(Guard guard, LockWhen(object, *hold, object.freed(), deadline, [&](const auto& items) {
+                             return Policy::Size(items) < object.capacity();
+                           }));
+    if (object.closed()) return PutIntoClosedQueue();
+    if (absl::Status status = Policy::Put(*guard, value, object.most_bytes()); !status.ok()) {
       guard.Rollback();
       return status;
     }
-    guard.Release();
-    object->watchers().Wake(INT_MAX);
+    object.Commit(guard);
+    object.filled().Wake(INT_MAX);
     return absl::OkStatus();
   }
 
   absl::StatusOr<T> GetUntil(Deadline deadline) {
-    Object* const object = object_.get();
-    if (object == nullptr) return NamesNoQueue();
-    SHOAL_ASSIGN_OR_RETURN(auto guard, object->Lock(deadline));
-    const auto may_go_on = [&] { return guard->closed != 0 || Policy::Size(guard->items) != 0; };
-    SHOAL_RETURN_IF_ERROR(object->filled().Wait(guard, may_go_on, Left(deadline)));
+    const shm_internal::Hold* const hold = HoldOrNull();
+    if (hold == nullptr) return NamesNoQueue();
+    absl::StatusOr<T> value = TakeUntil(*object_, *hold, deadline);
+    Watch::TellConsumed(*hold);  // also if others have taken what the descriptor speaks of
+    return value;
+  }
+  static absl::StatusOr<T> TakeUntil(Object& object, const shm_internal::Hold& hold, Deadline deadline) {
+    SHOAL_ASSIGN_OR_RETURN(Guard guard, LockWhen(object, hold, object.filled(), deadline,
+                                                 [](const auto& items) { return Policy::Size(items) != 0; }));
     if (Policy::Size(guard->items) == 0) return QueueIsDrained();
     std::optional<T> value;
-    absl::Status status = Policy::Take(*guard, value);
-    if (status.ok()) status = object->freed().Notify(guard);
-    if (!status.ok()) {
+    if (absl::Status status = Policy::Take(*guard, value); !status.ok()) {
       guard.Rollback();
       return status;
     }
-    guard.Release();
-    if (const shm_internal::Hold* const hold = HoldOrNull()) Watch::TellConsumed(*hold);
+    object.Commit(guard);
+    object.freed().Wake(INT_MAX);
     if (!value.has_value()) return DamagedMessage();
     return *std::move(value);
   }
@@ -268,18 +331,6 @@ class LockedHandle {
   Watch* WatchOrNull() const {
     shm_internal::Hold* const hold = HoldOrNull();
     return hold == nullptr ? nullptr : &Watch::Of(*hold, *object_.get());
-  }
-
-  static absl::Duration Left(Deadline deadline) {
-    return deadline.poll_once() ? absl::ZeroDuration() : deadline.Remaining();
-  }
-
-  template <class F>
-  size_t Look(F look) const {
-    Object* const object = object_.get();
-    if (object == nullptr) return 0;
-    const auto guard = object->Lock(Deadline::Passed());
-    return guard.ok() ? look(**guard) : 0;
   }
 
   Shared<Object> object_;

@@ -20,8 +20,8 @@ namespace shoal::ipc_internal {
 
 // Such a queue as one process watches it. Lives as long as the process holds the object, which has:
 //
-//   bool Ready();          whether there is an item, or the end; also if that cannot be told
-//   Audience& watchers();  who brings something wakes all of it, after it has unlocked
+//   bool Ready();        whether there is an item, or the end; also if that cannot be told
+//   Audience& filled();  who brings something wakes all of it, after it has unlocked
 //
 // No wake is missed: whoever sleeps has announced itself, and then locked to look; if it did not see the item, the lock was its before it
 // was the putter's, and the putter sees the announcement. A putter that dies in between is counted in the segment's `deaths`.
@@ -57,7 +57,7 @@ class LockedWatch final : public shm_internal::HoldCompanion {
         .announce =
             [](const void* watch, sync_internal::FutexExpectation* sleep_on) {
               Object& object = Self(watch).object_;
-              *sleep_on = {&object.watchers().word(), object.watchers().Announce()};
+              *sleep_on = {&object.filled().word(), object.filled().Announce()};
               return !object.Ready();
             },
         .was_ready = nullptr,

@@ -88,10 +88,10 @@ struct HeapPolicy {
 
   static size_t Size(const Items& items) { return items.ranks.size(); }
 
-  static absl::Status Put(State& state, const T& value) {
+  static absl::Status Put(State& state, const T& value, uint64_t most_bytes) {
     Items& heap = state.items;
     const Ranked<T> item = {.value = value, .number = state.next++};
-    SHOAL_RETURN_IF_ERROR(heap.Add(item, state.most_bytes));
+    SHOAL_RETURN_IF_ERROR(heap.Add(item, most_bytes));
     size_t hole = heap.ranks.size() - 1;
     for (size_t above = hole; above != 0;) {
       above = (above - 1) / 2;

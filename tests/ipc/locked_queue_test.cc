@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -23,7 +24,9 @@
 #include "shoal/ipc/priority_queue.h"
 #include "shoal/ipc/simple_queue.h"
 #include "shoal/ipc/wait.h"
+#include "shoal/shm/mutex.h"
 #include "shoal/shm/segment.h"
+#include "shoal/shm/shared.h"
 #include "shoal/tests/ipc/queue_world.h"
 #include "shoal/tests/worlds/worlds.h"
 
@@ -171,6 +174,13 @@ TEST(LockedQueueTest, WhatCannotBeIsAStatus) {
   ASSERT_TRUE(text.ok());
   EXPECT_TRUE(absl::IsResourceExhausted(text->Put(std::string(11, 'x'))));
   EXPECT_TRUE(text->empty());
+  struct Large {
+    char bytes[11];
+  };
+  auto large = LifoQueue<Large>::Create({.segment = &*segment, .capacity = 4, .max_message_bytes = 10});
+  ASSERT_TRUE(large.ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(large->Put({})));
+  EXPECT_TRUE(large->empty());
   auto lifo = LifoQueue<int>::Create({.segment = &*segment});
   ASSERT_TRUE(lifo.ok() && lifo->PublishAs("lifo").ok());
   EXPECT_TRUE(absl::IsFailedPrecondition(PriorityQueue<int>::Find(*segment, "lifo").status()));
@@ -369,6 +379,84 @@ TEST_P(LockedQueueWorlds, ASimpleQueueIsWaitedFor) { ExpectWaitedFor<SimpleQueue
 TEST_P(LockedQueueWorlds, ALifoQueueIsWaitedFor) { ExpectWaitedFor<LifoQueue<int>>(GetParam()); }
 TEST_P(LockedQueueWorlds, APriorityQueueIsWaitedFor) { ExpectWaitedFor<PriorityQueue<int>>(GetParam()); }
 TEST_P(LockedQueueWorlds, AJoinableQueueIsWaitedFor) { ExpectWaitedFor<JoinableQueue<int>>(GetParam()); }
+
+// Also when the item that it spoke of was taken by somebody else.
+template <class Q>
+void ExpectItsDescriptorGoesQuiet() {
+  auto world = WorldOf<Q>(World::kProcesses, 2);
+  struct pollfd entry = {.fd = world->fd().value(), .events = POLLIN, .revents = 0};
+  ASSERT_TRUE(world->Put(1).ok());
+  EXPECT_EQ(poll(&entry, 1, -1), 1);
+  Party taker = world.Start(1, [](Q& queue, int) { EXPECT_EQ(queue.Get().value(), 1); });
+  taker.Join();
+  EXPECT_FALSE(world->TryGet().has_value());
+  EXPECT_EQ(poll(&entry, 1, 0), 0);
+}
+TEST(LockedQueueTest, ItsDescriptorGoesQuietWhenAnotherHasTakenTheItem) {
+  ExpectItsDescriptorGoesQuiet<LifoQueue<int>>();
+  ExpectItsDescriptorGoesQuiet<PriorityQueue<int>>();
+  ExpectItsDescriptorGoesQuiet<JoinableQueue<int>>();
+}
+
+// A thread that has a section open can neither put nor take; but it sees how many there are, and closing wakes whoever sleeps.
+template <class Q>
+void ExpectUsableInASection(World in) {
+  auto world = WorldOf<Q>(in, 2);
+  auto full = WorldOf<Q>(in, 2);
+  auto other = world.segment().template New<Mutex<int>>(1);
+  ASSERT_TRUE(other.ok());
+  ASSERT_TRUE(full->Put(1).ok() && full->Put(2).ok());
+  Party getter = world.Start(1, [](Q& queue, int) { EXPECT_TRUE(absl::IsCancelled(queue.Get().status())); });
+  Party putter = full.Start(1, [](Q& queue, int) { EXPECT_TRUE(absl::IsFailedPrecondition(queue.Put(3))); });
+  getter.AwaitAsleep();
+  putter.AwaitAsleep();
+  {
+    const auto section = (*other)->Lock().value();
+    EXPECT_TRUE(world->empty() && !world->full());
+    EXPECT_EQ(full->size(), 2u);
+    EXPECT_TRUE(full->full() && !full->empty());
+    EXPECT_TRUE(absl::IsFailedPrecondition(full->Get().status()));
+    world->Close();
+    full->Close();
+  }
+  getter.Join();
+  putter.Join();
+  EXPECT_TRUE(absl::IsFailedPrecondition(world->Put(1)));
+  EXPECT_TRUE(full->TryGet().has_value() && full->TryGet().has_value());
+  EXPECT_TRUE(absl::IsCancelled(full->Get().status()));
+}
+TEST_P(LockedQueueWorlds, InASectionItIsLookedAtAndClosed) {
+  ExpectUsableInASection<LifoQueue<int>>(GetParam());
+  ExpectUsableInASection<PriorityQueue<int>>(GetParam());
+}
+
+// Stops whoever compares, inside a call, until it may go on.
+struct StopsInside {
+  static inline std::atomic<bool> stop = false;
+  static inline std::atomic<bool> stopped = false;
+  bool operator()(int left, int right) const {
+    while (stop) stopped = true;
+    return left < right;
+  }
+};
+TEST(LockedQueueTest, BesideOneWhoIsInsideItIsLookedAtAndClosed) {
+  auto segment = Segment::Create().value();
+  auto queue = PriorityQueue<int, StopsInside>::Create({.segment = &segment, .capacity = 2}).value();
+  ASSERT_TRUE(queue.Put(1).ok());
+  StopsInside::stop = true;
+  Party inside(World::kThreads, [&] { EXPECT_TRUE(queue.Put(2).ok()); });
+  tests::Await([] { return StopsInside::stopped.load(); });
+  EXPECT_EQ(queue.size(), 1u);
+  EXPECT_FALSE(queue.full());
+  queue.Close();
+  StopsInside::stop = false;
+  inside.Join();
+  EXPECT_EQ(queue.size(), 2u);
+  EXPECT_TRUE(absl::IsFailedPrecondition(queue.Put(3)));
+  EXPECT_EQ(queue.Get().value(), 1);
+  EXPECT_EQ(queue.Get().value(), 2);
+  EXPECT_TRUE(absl::IsCancelled(queue.Get().status()));
+}
 
 TEST_P(LockedQueueWorlds, ASimpleQueue) {
   auto world = WorldOf<SimpleQueue<std::string>>(GetParam(), 2);
