@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "shoal/ipc/message_ring.h"
 #include "shoal/ipc/message_type.h"
 #include "shoal/ipc/queue.h"
 #include "shoal/ipc/wait_hook.h"
@@ -22,7 +23,8 @@ namespace shoal {
 //
 //   SHOAL_ASSIGN_OR_RETURN(SimpleQueue<std::string> lines, SimpleQueue<std::string>::Create());
 //
-// All that is said of Queue holds; it is one, of 1024 messages unless the options say otherwise.
+// All that is said of Queue holds; it is one, of 1024 messages unless the options say otherwise. It has no Done: `acknowledge` is
+// InvalidArgument.
 template <class T>
 class SimpleQueue final {
   using Object = ipc_internal::QueueObject<T>;
@@ -34,6 +36,7 @@ class SimpleQueue final {
   explicit SimpleQueue(Shared<Object> object) : queue_(std::move(object)) {}
 
   [[nodiscard]] static absl::StatusOr<SimpleQueue> Create(const QueueOptions& options = {}) {
+    if (options.acknowledge) return ipc_internal::OnlyQueuesAcknowledge();
     SHOAL_ASSIGN_OR_RETURN(Queue<T> made, Queue<T>::Create(options));
     return SimpleQueue(std::move(made));
   }

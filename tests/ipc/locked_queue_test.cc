@@ -168,6 +168,7 @@ TEST(LockedQueueTest, WhatCannotBeIsAStatus) {
   ASSERT_TRUE(segment.ok());
   EXPECT_TRUE(absl::IsInvalidArgument(LifoQueue<int>::Create({.segment = &*segment, .capacity = 0}).status()));
   EXPECT_TRUE(absl::IsInvalidArgument(PriorityQueue<int>::Create({.segment = &*segment, .acknowledge = true}).status()));
+  EXPECT_TRUE(absl::IsInvalidArgument(SimpleQueue<int>::Create({.segment = &*segment, .acknowledge = true}).status()));
   LifoQueue<int> none;
   EXPECT_TRUE(absl::IsFailedPrecondition(none.Put(1)));
   auto text = PriorityQueue<std::string>::Create({.segment = &*segment, .capacity = 4, .max_message_bytes = 10});
