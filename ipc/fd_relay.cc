@@ -8,6 +8,10 @@
 //  State and descriptor change together, under the mutex, by somebody who has looked at the object there. So whoever takes the last
 //  message and then says so leaves a descriptor that is not readable, unless another has come.
 //
+//  What may come and go, as an Event does, is compared with what it was when the first of those who have joined came: so the
+//  thread need not have been beside it at the moment. It is looked at once more after the announcement, since that shows only
+//  what comes later.
+//
 //  If another process dies …                    this one sees …
 //   having made the object ready, no wake given  `deaths`, on which the thread sleeps too
 
@@ -63,23 +67,49 @@ bool FdRelay::Inherited() const { return !sync_internal::InProcessOf(epoch_); }
 bool FdRelay::TellIfReady() {
   const std::lock_guard lock(mutex_);
   if (state_.load(std::memory_order_relaxed) != kWatching) return true;  // relaxed: guarded by the mutex, but for the end
-  if (!hook_.ops->ready(hook_.object)) return false;
+  const bool came = since_.word != nullptr && hook_.ops->was_ready(hook_.object, since_);
+  if (!came && !hook_.ops->ready(hook_.object)) return false;
+  Tell();
+  return true;
+}
+
+// REQUIRES: the mutex is held.
+void FdRelay::Tell() {
   uint32_t expected = kWatching;
   // relaxed: a cue
-  if (!state_.compare_exchange_strong(expected, kTold, std::memory_order_relaxed)) return true;
+  if (!state_.compare_exchange_strong(expected, kTold, std::memory_order_relaxed)) return;
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = write(event_.get(), &one, sizeof(one));
-  return true;
 }
 
 void FdRelay::Consumed() {
   const std::lock_guard lock(mutex_);
-  if (state_.load(std::memory_order_relaxed) != kTold || hook_.ops->ready(hook_.object)) return;  // relaxed: as above
+  if (state_.load(std::memory_order_relaxed) == kTold && !hook_.ops->ready(hook_.object)) StartAnew();  // relaxed: as above
+}
+
+// REQUIRES: the mutex is held.
+void FdRelay::StartAnew() {
   uint64_t count;
   [[maybe_unused]] const ssize_t got = read(event_.get(), &count, sizeof(count));
   uint32_t expected = kTold;
   // relaxed: a cue
   if (state_.compare_exchange_strong(expected, kWatching, std::memory_order_relaxed)) sync_internal::WakeAll(state_);
+}
+
+bool FdRelay::Join() {
+  const std::lock_guard lock(mutex_);
+  const bool told = state_.load(std::memory_order_relaxed) == kTold;  // relaxed: as above
+  if (told && joined_ != 0) return false;
+  if (joined_++ != 0) return true;
+  if (told) StartAnew();
+  // Nobody is told of what came before. What has just come is told.
+  if (hook_.ops->was_ready == nullptr ? hook_.ops->ready(hook_.object) : !hook_.ops->announce(hook_.object, &since_)) Tell();
+  return true;
+}
+
+void FdRelay::Leave() {
+  const std::lock_guard lock(mutex_);
+  --joined_;
 }
 
 void FdRelay::Run() {
@@ -96,9 +126,19 @@ void FdRelay::Run() {
     if (TellIfReady()) continue;
     FutexExpectation expectations[3] = {{}, {&state_, kWatching}, {deaths, seen}};
     if (!hook_.ops->announce(hook_.object, &expectations[0])) continue;
+    if (hook_.ops->was_ready != nullptr && TellIfReady()) continue;
     sync_internal::SleepWhile(expectations, deaths == nullptr ? 2 : 3, Deadline::Infinite());
     if (hook_.ops->withdraw != nullptr) hook_.ops->withdraw(hook_.object);
   }
+}
+
+absl::StatusOr<JoinedRelay> KeptRelay::Join(WaitHook hook) {
+  const std::lock_guard lock(mutex_);
+  if (relay_ == nullptr || relay_->Inherited() || !relay_->Join()) {
+    SHOAL_ASSIGN_OR_RETURN(relay_, FdRelay::Start(hook));
+    relay_->Join();
+  }
+  return JoinedRelay(relay_);
 }
 
 KeptRelay& KeptRelay::operator=(const KeptRelay& other) {

@@ -32,17 +32,47 @@ class FdRelay final {
   // Something was taken from the object, or nothing was found there: if it is not ready any more, nor is the descriptor.
   void Consumed();
 
+  // For one who waits for what may come and go (WaitOps::was_ready): from now on the descriptor tells of all that comes, until
+  // Leave. It may tell of what came before, if others have joined, too. False: it is telling others of something now.
+  bool Join();
+  void Leave();
+
  private:
   FdRelay(WaitHook hook, shm_internal::UniqueFd event) : hook_(hook), event_(std::move(event)) {}
   void Run();
   bool TellIfReady();
+  void Tell();
+  void StartAnew();
 
   const WaitHook hook_;
   const shm_internal::UniqueFd event_;
-  std::mutex mutex_;                   // held while readiness is compared with what the descriptor says
-  sync_internal::FutexWord state_{0};  // see fd_relay.cc
+  std::mutex mutex_;                                      // held while readiness is compared with what the descriptor says
+  sync_internal::FutexWord state_{0};                     // see fd_relay.cc
+  int joined_ = 0;                                        // guarded by mutex_
+  sync_internal::FutexExpectation since_ = {nullptr, 0};  // what came since then is told; guarded by mutex_
   std::thread thread_;
   uint32_t epoch_ = 0;
+};
+
+// A relay that somebody has joined, until this goes.
+class JoinedRelay final {
+ public:
+  JoinedRelay() = default;
+  explicit JoinedRelay(std::shared_ptr<FdRelay> joined) : relay_(std::move(joined)) {}
+  JoinedRelay(JoinedRelay&&) = default;
+  JoinedRelay& operator=(JoinedRelay&& other) noexcept {
+    if (relay_ != nullptr) relay_->Leave();
+    relay_ = std::move(other.relay_);
+    return *this;
+  }
+  ~JoinedRelay() {
+    if (relay_ != nullptr) relay_->Leave();
+  }
+  explicit operator bool() const { return relay_ != nullptr; }
+  int fd() const { return relay_->fd(); }
+
+ private:
+  std::shared_ptr<FdRelay> relay_;  // null: none
 };
 
 // A relay that is made when it is first asked for, and kept. Copies share it.
@@ -56,6 +86,13 @@ class KeptRelay final {
 
   // In a forked child it is another one. Errors as Start.
   absl::StatusOr<std::shared_ptr<FdRelay>> Get(WaitHook hook);
+  // Joins it, or another, which is kept from now on, if it is telling others of something. Errors as Start.
+  absl::StatusOr<JoinedRelay> Join(WaitHook hook);
+  // Whether there is one already.
+  bool IsThere() const {
+    const std::shared_ptr<FdRelay> relay = Known();
+    return relay != nullptr && !relay->Inherited();
+  }
   // FdRelay::Consumed, if there is one.
   void TellConsumed() const {
     if (const std::shared_ptr<FdRelay> relay = Known(); relay != nullptr && !relay->Inherited()) relay->Consumed();

@@ -233,6 +233,9 @@ WaitHook PipeEnd::Hook() {
             FdRelay* const relay = static_cast<const PipeEnd*>(end)->relay_.load(std::memory_order_acquire);
             if (relay != nullptr) relay->Consumed();
           },
+      .use = [](const void* end) { const_cast<PipeEnd*>(static_cast<const PipeEnd*>(end))->Use(); },
+      .leave = [](const void* end) { const_cast<PipeEnd*>(static_cast<const PipeEnd*>(end))->Leave(); },
+      .usable = [](const void* end) { return !static_cast<const PipeEnd*>(end)->closed(); },
   };
   if (in_.cells == nullptr || Inherited()) return {};
   return {.object = this, .ops = &kOps};

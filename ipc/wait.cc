@@ -5,6 +5,9 @@
 // comparing all of these words in one system call. Nothing that happened since the looks is slept through. It takes nothing; a wake that
 // an object gives to one of many is passed on.
 //
+// What may come and go, as an Event does, is compared with what it was when the call announced itself first: it is ready if
+// anything came since, however often the call has woken and looked, and whichever thread slept beside it.
+//
 // A word that is woken costs whoever makes the object ready one system call. A waiter that has gone leaves such a mark at the objects that
 // were not ready: the next message there costs one call too many, once.
 //
@@ -29,7 +32,7 @@
 
 namespace shoal {
 
-using ipc_internal::FdRelay;
+using ipc_internal::JoinedRelay;
 using ipc_internal::WaitHook;
 using ipc_internal::WaitOps;
 using sync_internal::Deadline;
@@ -43,7 +46,7 @@ constexpr size_t kMostObjects = 120;
 
 }  // namespace
 
-Waitable::Waitable(const Event& event) {
+WaitHook ipc_internal::HookOf(const Event& event) {
   using sync_internal::EventWaiting;
   static constexpr WaitOps kOps = {
       .deaths = [](const void*) -> const FutexWord* { return nullptr; },
@@ -60,13 +63,26 @@ Waitable::Waitable(const Event& event) {
       .fd = nullptr,
       .consumed = nullptr,
   };
-  hook_ = {.object = &event, .ops = &kOps};
+  return {.object = &event, .ops = &kOps};
+}
+
+void Waitable::Use() {
+  const WaitHook& hook = hook_;
+  if (hook.ops == nullptr || hook.ops->use == nullptr) return;
+  hook.ops->use(hook.object);
+  held_ = std::shared_ptr<const void>(hook.object, hook.ops->leave);
+}
+
+bool Waitable::CanBeWaitedFor() const {
+  if (is_fd_) return true;
+  if (hook_.ops == nullptr || (is_held_ != nullptr && !is_held_(held_.get()))) return false;
+  return hook_.ops->usable == nullptr || hook_.ops->usable(hook_.object);
 }
 
 // One call.
 class Waiter final {
  public:
-  Waiter(std::span<const Waitable> any_of, Deadline deadline) : any_of_(any_of), deadline_(deadline) {}
+  Waiter(std::span<const Waitable> any_of, Deadline deadline) : any_of_(any_of), deadline_(deadline), seen_(any_of.size()) {}
 
   absl::StatusOr<std::vector<size_t>> Run() {
     SHOAL_RETURN_IF_ERROR(Check());
@@ -86,9 +102,9 @@ class Waiter final {
     std::vector<std::pair<const void*, int>> names;
     for (const Waitable& one : any_of_) {
       if (one.is_fd_ && one.fd_ < 0) return NotOpen(one.fd_);
-      if (!one.is_fd_ && one.hook_.ops == nullptr) {
+      if (!one.CanBeWaitedFor()) {
         return MakeStatus(absl::StatusCode::kFailedPrecondition,
-                          "one of the objects to wait for is closed, cannot be read, was moved away, or is the parent's");
+                          "one of the objects to wait for is closed, cannot be read, was moved or given away, or is the parent's");
       }
       names.emplace_back(one.hook_.object, one.is_fd_ ? one.fd_ : -1);
     }
@@ -103,7 +119,29 @@ class Waiter final {
     return MakeStatus(absl::StatusCode::kInvalidArgument, absl::StrCat("descriptor ", fd, " is not open"));
   }
 
-  static bool IsReady(const Waitable& one) { return one.hook_.ops->ready(one.hook_.object); }
+  // What the call has seen of an object that may come and go.
+  struct Seen {
+    FutexExpectation first = {nullptr, 0};  // as of the first announcement; null: there was none
+    bool came = false;
+  };
+
+  bool IsReady(size_t i) const {
+    const WaitHook& hook = any_of_[i].hook_;
+    const Seen& seen = seen_[i];
+    return hook.ops->ready(hook.object) || seen.came || (seen.first.word != nullptr && hook.ops->was_ready(hook.object, seen.first));
+  }
+
+  // Says that somebody is about to sleep. False: look again.
+  bool Announce(size_t i, FutexExpectation& sleep_on) {
+    const WaitHook& hook = any_of_[i].hook_;
+    const bool quiet = hook.ops->announce(hook.object, &sleep_on);
+    if (hook.ops->was_ready == nullptr) return quiet;
+    Seen& seen = seen_[i];
+    seen.came = seen.came || !quiet;
+    if (quiet && seen.first.word == nullptr) seen.first = sleep_on;
+    // What came since the last look and before this announcement would be slept through.
+    return quiet && !hook.ops->was_ready(hook.object, seen.first);
+  }
 
   // ---- words only ---------------------------------------------------------------------------------------------------------------
 
@@ -113,26 +151,19 @@ class Waiter final {
     for (;;) {
       sleep_on.clear();
       SHOAL_RETURN_IF_ERROR(ReadDeaths(sleep_on));
-      const size_t first = sleep_on.size();
       for (size_t i = 0; i < any_of_.size(); ++i) {
-        if (IsReady(any_of_[i])) ready.push_back(i);
+        if (IsReady(i)) ready.push_back(i);
       }
       if (!ready.empty() || deadline_.passed()) return ready;
       size_t announced = 0;
-      for (const Waitable& one : any_of_) {
-        FutexExpectation expectation;
-        if (!one.hook_.ops->announce(one.hook_.object, &expectation)) break;
+      for (FutexExpectation expectation; announced < any_of_.size() && Announce(announced, expectation); ++announced) {
         sleep_on.push_back(expectation);
-        ++announced;
       }
       if (announced == any_of_.size()) {
         if (sleep_on.empty()) sleep_on.push_back({&nothing_, 0});
         sync_internal::SleepWhile(sleep_on.data(), static_cast<int>(sleep_on.size()), deadline_);
         for (size_t i = 0; i < any_of_.size(); ++i) {
-          const WaitHook& hook = any_of_[i].hook_;
-          const bool came = hook.ops->was_ready != nullptr ? hook.ops->was_ready(hook.object, sleep_on[first + i])
-                                                           : hook.ops->ready(hook.object);
-          if (came) ready.push_back(i);
+          if (IsReady(i)) ready.push_back(i);
         }
       }
       for (size_t i = 0; i < announced; ++i) {
@@ -159,63 +190,93 @@ class Waiter final {
   // ---- with descriptors ---------------------------------------------------------------------------------------------------------
 
   absl::StatusOr<std::vector<size_t>> WaitForDescriptors() {
-    std::vector<struct pollfd> polled;
-    std::vector<std::shared_ptr<FdRelay>> relays(any_of_.size());  // of those that have no descriptor of their own
-    for (size_t i = 0; i < any_of_.size(); ++i) {
-      SHOAL_ASSIGN_OR_RETURN(const int fd, DescriptorOf(any_of_[i], relays[i]));
-      polled.push_back({.fd = fd, .events = POLLIN, .revents = 0});
+    polled_.reserve(any_of_.size());
+    for (const Waitable& one : any_of_) polled_.push_back({.fd = one.is_fd_ ? one.fd_ : -1, .events = POLLIN, .revents = 0});
+    relays_.resize(any_of_.size());
+    // For a look nobody else is needed; nor is a thread started while there is something to return.
+    if (deadline_.poll_once() || AnyIsReady() || !AllRelaysAreThere()) {
+      SHOAL_RETURN_IF_ERROR(Sleep(/*look_only=*/true));
+      SHOAL_ASSIGN_OR_RETURN(std::vector<size_t> ready, Collect());
+      if (!ready.empty() || deadline_.passed()) return ready;
     }
-    std::vector<size_t> ready;
+    for (size_t i = 0; i < any_of_.size(); ++i) {
+      FutexExpectation ignored;
+      if (!any_of_[i].is_fd_ && any_of_[i].hook_.ops->was_ready != nullptr) Announce(i, ignored);
+    }
+    for (size_t i = 0; i < any_of_.size(); ++i) SHOAL_RETURN_IF_ERROR(FindDescriptor(i));
     for (;;) {
       // Those that are ready now may not have been told of yet.
-      for (const Waitable& one : any_of_) {
-        if (!one.is_fd_ && IsReady(one)) look_only_ = true;
-      }
-      SHOAL_RETURN_IF_ERROR(Sleep(polled));
-      for (size_t i = 0; i < any_of_.size(); ++i) {
-        const Waitable& one = any_of_[i];
-        if (polled[i].revents & POLLNVAL) return NotOpen(polled[i].fd);
-        if (one.is_fd_ ? polled[i].revents != 0 : IsReady(one) || WasTold(relays[i], polled[i])) {
-          ready.push_back(i);
-        } else if (polled[i].revents != 0 && relays[i] == nullptr && one.hook_.ops->consumed != nullptr) {
-          one.hook_.ops->consumed(one.hook_.object);
-        }
-      }
+      SHOAL_RETURN_IF_ERROR(Sleep(/*look_only=*/deadline_.passed() || AnyIsReady()));
+      SHOAL_ASSIGN_OR_RETURN(std::vector<size_t> ready, Collect());
       if (!ready.empty() || deadline_.passed()) return ready;
-      look_only_ = false;
+      for (size_t i = 0; i < any_of_.size(); ++i) SHOAL_RETURN_IF_ERROR(Quieten(i));
     }
   }
 
-  // An event that was set and cleared again was set.
-  static bool WasTold(const std::shared_ptr<FdRelay>& relay, const struct pollfd& polled) {
-    return relay != nullptr && polled.revents != 0;
+  bool AnyIsReady() const {
+    for (size_t i = 0; i < any_of_.size(); ++i) {
+      if (!any_of_[i].is_fd_ && IsReady(i)) return true;
+    }
+    return false;
   }
 
-  static absl::StatusOr<int> DescriptorOf(const Waitable& one, std::shared_ptr<FdRelay>& relay) {
-    if (one.is_fd_) return one.fd_;
+  // The places of all that are ready, after a Sleep.
+  absl::StatusOr<std::vector<size_t>> Collect() const {
+    std::vector<size_t> ready;
+    for (size_t i = 0; i < any_of_.size(); ++i) {
+      if (polled_[i].revents & POLLNVAL) return NotOpen(polled_[i].fd);
+      if (any_of_[i].is_fd_ ? polled_[i].revents != 0 : IsReady(i)) ready.push_back(i);
+    }
+    return ready;
+  }
+
+  // A descriptor could be read for nothing: somebody else has taken what there was, or others are told of what came before this
+  // call.
+  absl::Status Quieten(size_t i) {
+    const Waitable& one = any_of_[i];
+    if (one.is_fd_ || polled_[i].revents == 0 || IsReady(i)) return absl::OkStatus();
+    if (relays_[i]) {
+      relays_[i] = JoinedRelay();
+      return FindDescriptor(i);
+    }
+    if (one.hook_.ops->consumed != nullptr) one.hook_.ops->consumed(one.hook_.object);
+    return absl::OkStatus();
+  }
+
+  bool AllRelaysAreThere() const {
+    return std::all_of(any_of_.begin(), any_of_.end(),
+                       [](const Waitable& one) { return one.is_fd_ || one.hook_.ops->fd != nullptr || one.relay_.IsThere(); });
+  }
+
+  absl::Status FindDescriptor(size_t i) {
+    const Waitable& one = any_of_[i];
+    if (one.is_fd_) return absl::OkStatus();
     if (one.hook_.ops->fd != nullptr) {
-      const int fd = one.hook_.ops->fd(one.hook_.object);
-      if (fd >= 0) return fd;
+      polled_[i].fd = one.hook_.ops->fd(one.hook_.object);
+      if (polled_[i].fd >= 0) return absl::OkStatus();
     }
-    SHOAL_ASSIGN_OR_RETURN(relay, one.relay_.Get(one.hook_));
-    relay->Consumed();  // what it was told of in an earlier call is over
-    return relay->fd();
+    SHOAL_ASSIGN_OR_RETURN(relays_[i], one.relay_.Join(one.hook_));
+    polled_[i].fd = relays_[i].fd();
+    return absl::OkStatus();
   }
 
-  absl::Status Sleep(std::vector<struct pollfd>& polled) const {
+  absl::Status Sleep(bool look_only) {
     for (;;) {
       struct timespec left = {};
-      const bool for_ever = deadline_.infinite() && !look_only_;
-      if (!for_ever && !look_only_) left = absl::ToTimespec(std::max(deadline_.Remaining(), absl::ZeroDuration()));
-      if (ppoll(polled.data(), polled.size(), for_ever ? nullptr : &left, nullptr) >= 0) return absl::OkStatus();
+      const bool for_ever = deadline_.infinite() && !look_only;
+      if (!for_ever && !look_only) left = absl::ToTimespec(std::max(deadline_.Remaining(), absl::ZeroDuration()));
+      if (ppoll(polled_.data(), polled_.size(), for_ever ? nullptr : &left, nullptr) >= 0) return absl::OkStatus();
       if (errno != EINTR) return sync_internal::ErrnoStatus(errno, "cannot wait for descriptors");
     }
   }
 
   const std::span<const Waitable> any_of_;
   const Deadline deadline_;
-  bool look_only_ = false;
+  std::vector<Seen> seen_;
   FutexWord nothing_{0};
+  // With descriptors:
+  std::vector<struct pollfd> polled_;
+  std::vector<JoinedRelay> relays_;  // of those that have no descriptor of their own
 };
 
 absl::StatusOr<std::vector<size_t>> Wait(std::span<const Waitable> any_of, absl::Duration timeout) {

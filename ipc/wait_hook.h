@@ -7,15 +7,19 @@
 
 namespace shoal::ipc_internal {
 
-// How Wait() and a relay look at an object without knowing what it is, and sleep beside it. The object outlives the call.
+// How Wait() and a relay look at an object without knowing what it is, and sleep beside it. The object outlives the call; a
+// Waitable uses it, or holds it.
 //
 //   deaths    the segment's, on which every sleeper sleeps too; null: none
 //   ready     whether taking would not block: something is there, or the end of it. It may take back what dead processes held.
 //   announce  says that somebody is about to sleep, and looks again. True: sleep as long as `sleep_on` holds. False: it is ready.
-//   was_ready after a sleep beside `sleep_on`: whether something came, even if it has gone again. Null: ask `ready`.
+//   was_ready whether something came since `announce` said `sleep_on`, even if it has gone again. Null: ask `ready`. Where there
+//             is this, `announce` has no other effect, and false from it says that something came.
 //   withdraw  after a sleep that takes nothing: passes the wake on, where an object wakes one of many. Null: nothing to do.
 //   fd        a descriptor that can be read while the object is ready, or -1. Null: it has none.
 //   consumed  the descriptor could be read, but the object is not ready: somebody else has taken what there was. Null: cannot be.
+//   use       one user more, so that the object stays; leave: one less. Null, both: whoever waits keeps it there otherwise.
+//   usable    whether it can still be waited for: not closed on this side, not given away, not the parent's. Null: always.
 struct WaitOps {
   const sync_internal::FutexWord* (*deaths)(const void* object);
   bool (*ready)(const void* object);
@@ -24,6 +28,9 @@ struct WaitOps {
   void (*withdraw)(const void* object);
   int (*fd)(const void* object);
   void (*consumed)(const void* object);
+  void (*use)(const void* object) = nullptr;
+  void (*leave)(const void* object) = nullptr;
+  bool (*usable)(const void* object) = nullptr;
 };
 
 struct WaitHook {

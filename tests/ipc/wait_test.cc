@@ -7,7 +7,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <deque>
+#include <filesystem>
+#include <iterator>
 #include <memory>
 #include <new>
 #include <utility>
@@ -18,9 +21,14 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "shoal/ipc/connection.h"
+#include "shoal/ipc/fd_relay.h"
+#include "shoal/ipc/lifo_queue.h"
 #include "shoal/ipc/pipe.h"
+#include "shoal/ipc/queue.h"
+#include "shoal/ipc/wait_hook.h"
 #include "shoal/shm/segment.h"
 #include "shoal/sync/event.h"
+#include "shoal/sync/futex.h"
 #include "shoal/tests/ipc/pipe_world.h"
 #include "shoal/tests/worlds/worlds.h"
 
@@ -109,12 +117,8 @@ TEST_P(WaitWorlds, ASleeperIsWokenThroughAnyOfThem) {
           events_->one.Set();
           break;
         case 3:  // it was set, even if it is not any more
-          if (with_descriptor) {
-            events_->one.Set();
-          } else {
-            events_->one.Set();
-            events_->one.Clear();
-          }
+          events_->one.Set();
+          events_->one.Clear();
           break;
         case 4:
           ASSERT_EQ(write(descriptors_.fds[1], "x", 1), 1);
@@ -150,6 +154,146 @@ TEST_F(WaitTest, KeptWaitablesAreLookedAtAnew) {
     });
     child.Join();
   }
+}
+
+// Of one object that several threads wait for, each is told.
+TEST_F(WaitTest, AKeptWaitableIsForManyAtOnce) {
+  const Descriptors descriptors;
+  const std::vector<Waitable> any_of = {event_, descriptors.fds[0]};
+  EXPECT_THAT(Wait(any_of, absl::Milliseconds(1)).value(), IsEmpty());  // its thread is there
+  for (int i = 0; i < 20; ++i) {
+    std::vector<Party> sleepers;
+    for (int j = 0; j < 3; ++j) {
+      sleepers.emplace_back(World::kThreads, [&] { EXPECT_THAT(Wait(any_of).value(), ElementsAre(0)); });
+      sleepers.back().AwaitAsleep();
+    }
+    event_.Set();
+    event_.Clear();
+    EXPECT_THAT(Wait(any_of, kAtOnce).value(), IsEmpty());
+    for (Party& sleeper : sleepers) sleeper.Join();
+  }
+}
+
+// What a relay tells those who have joined it is there until they have gone; nobody who comes later takes it for his own.
+TEST_F(WaitTest, ARelayTellsAllWhoHaveJoined) {
+  const auto is_readable = [](int fd) { return !Wait({fd}, kAtOnce).value().empty(); };
+  const auto relay = ipc_internal::FdRelay::Start(ipc_internal::HookOf(event_)).value();
+  ASSERT_TRUE(relay->Join());
+  ASSERT_TRUE(relay->Join());
+  EXPECT_FALSE(is_readable(relay->fd()));
+  event_.Set();
+  event_.Clear();
+  EXPECT_THAT(Wait({relay->fd()}).value(), ElementsAre(0));
+  EXPECT_FALSE(relay->Join());
+  relay->Leave();
+  EXPECT_FALSE(relay->Join());
+  EXPECT_TRUE(is_readable(relay->fd()));
+  relay->Leave();
+  ASSERT_TRUE(relay->Join());
+  EXPECT_FALSE(is_readable(relay->fd()));
+  relay->Leave();
+}
+
+// Something that comes and goes: no look ever finds it, but it counts how often it came.
+struct Fleeting {
+  bool announce = true;                          // what the announcement says
+  int comes_before = 0;                          // which announcement; 0: none
+  mutable int announced = 0;
+  mutable uint32_t came = 0;
+  sync_internal::FutexWord changing{1'000'000};  // never what a sleeper expects: nobody sleeps
+
+  Fleeting() = default;
+  Fleeting(const Fleeting&) = delete;
+  ipc_internal::WaitHook wait_hook() const {
+    static constexpr ipc_internal::WaitOps kOps = {
+        .deaths = [](const void*) -> const sync_internal::FutexWord* { return nullptr; },
+        .ready = [](const void*) { return false; },
+        .announce =
+            [](const void* object, sync_internal::FutexExpectation* sleep_on) {
+              const auto& self = *static_cast<const Fleeting*>(object);
+              if (++self.announced == self.comes_before) ++self.came;
+              *sleep_on = {&self.changing, self.came};
+              return self.announce;
+            },
+        .was_ready =
+            [](const void* object, const sync_internal::FutexExpectation& seen) {
+              return static_cast<const Fleeting*>(object)->came != seen.expected;
+            },
+        .withdraw = nullptr,
+        .fd = nullptr,
+        .consumed = nullptr,
+    };
+    return {.object = this, .ops = &kOps};
+  }
+};
+
+// Set when it was announced, and cleared before the next look.
+TEST_F(WaitTest, WhatTheAnnouncementFoundIsReady) {
+  Fleeting object;
+  object.announce = false;
+  EXPECT_THAT(Wait({object, event_}).value(), ElementsAre(0));
+}
+// Set and cleared between one sleep of a call and the next.
+TEST_F(WaitTest, WhatCameBetweenTwoSleepsIsReady) {
+  Fleeting object;
+  object.comes_before = 2;
+  EXPECT_THAT(Wait({object, event_}).value(), ElementsAre(0));
+}
+
+// It follows the end, and says so when that has gone.
+TEST_F(WaitTest, AKeptWaitableOfAnEndThatHasGoneSaysSo) {
+  const Descriptors descriptors;
+  auto [a, b] = world_.Make<int>();
+  auto [way, there] = world_.Make<Connection<int>>();
+  std::vector<Waitable> kept = {a};
+  ASSERT_TRUE(b.Send(1).ok());
+  Connection<int> moved = std::move(a);
+  EXPECT_THAT(Wait(kept).value(), ElementsAre(0));
+  ASSERT_TRUE(way.Send(std::move(moved)).ok());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(Wait(kept).status().code(), absl::StatusCode::kFailedPrecondition);
+    kept.push_back(descriptors.fds[0]);
+  }
+  Connection<int> received = there.Recv().value();
+  EXPECT_EQ(Wait(kept).status().code(), absl::StatusCode::kFailedPrecondition);
+  kept = {received};
+  EXPECT_THAT(Wait(kept).value(), ElementsAre(0));
+  received.Close();
+  EXPECT_EQ(Wait(kept).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+// That of a queue is a handle.
+TEST_F(WaitTest, AKeptWaitableHoldsItsQueue) {
+  auto segment = Segment::Create().value();
+  auto ring = Queue<int>::Create({.segment = &segment}).value();
+  auto stack = LifoQueue<int>::Create({.segment = &segment}).value();
+  ASSERT_TRUE(stack.Put(1).ok());
+  const std::vector<Waitable> kept = {ring, stack};
+  ring = Queue<int>();
+  stack = LifoQueue<int>();
+  EXPECT_THAT(Wait(kept).value(), ElementsAre(1));
+  Party child(World::kProcesses,
+              [&] { EXPECT_EQ(Wait(kept).status().code(), absl::StatusCode::kFailedPrecondition); });
+  child.Join();
+}
+
+size_t Threads() {
+  const auto tasks = std::filesystem::directory_iterator("/proc/self/task");
+  return static_cast<size_t>(std::distance(begin(tasks), end(tasks)));
+}
+
+// A thread is started only for a call that must sleep.
+TEST_F(WaitTest, ALookStartsNoThread) {
+  const Descriptors descriptors;
+  const Waitable kept = event_;
+  const size_t before = Threads();
+  EXPECT_THAT(Wait(std::vector<Waitable>{kept, descriptors.fds[0]}, kAtOnce).value(), IsEmpty());
+  ASSERT_EQ(write(descriptors.fds[1], "x", 1), 1);
+  const std::vector<Waitable> any_of = {event_, descriptors.fds[0]};
+  EXPECT_THAT(Wait(any_of).value(), ElementsAre(1));
+  event_.Set();
+  EXPECT_THAT(Wait(any_of).value(), ElementsAre(0, 1));
+  EXPECT_EQ(Threads(), before);
 }
 
 TEST_F(WaitTest, ManyAtOnceAndNotMore) {
