@@ -1,6 +1,7 @@
 #ifndef SHOAL_IPC_LISTENER_H_
 #define SHOAL_IPC_LISTENER_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -34,15 +35,20 @@ struct ListenerOptions {
 //
 // The name is the path of a socket (mode 0600), or an abstract one, with '@' or a zero byte in front; empty: the kernel chooses an
 // abstract one (address() tells). Both sides ask the kernel whether the other is a process of the same user, and have nothing to do
-// with others. Whoever connects may map the segment, with everything in it.
+// with others: a client is told so, and Accept is not disturbed, since any user of the machine could end a loop over it otherwise
+// (strangers() tells how many came). Whoever connects may map the segment, with everything in it.
 //
 // Thread safety:   one thread at a time accepts, a second is refused; Close is for any thread.
 // Process safety:  in a child made by fork the parent's listener is dead.
 // Crash safety:    a client that dies, or says nothing, is in nobody's way. The file that a killed listener leaves is replaced by the next.
-// Blocking:        Accept waits for a client that has taken its end.
+//                  A client whose Client() returned OK is accepted, however late, unless the listener goes first.
+// Blocking:        Accept waits for a client that has taken its end. Create waits, for seconds at most, for another that is about
+//                  to listen at the same path.
 // Ownership:       closing it takes the name away; connections stay.
-// Errors:          Create: AlreadyExists, InvalidArgument, PermissionDenied, NotFound (no such directory). Accept: DeadlineExceeded;
-//                  FailedPrecondition: it is closed, or another thread accepts; ResourceExhausted.
+// Errors:          Create: AlreadyExists, InvalidArgument, PermissionDenied, NotFound (no such directory); DeadlineExceeded:
+//                  another process, which seems to be stopped, is about to listen there. Accept: DeadlineExceeded;
+//                  FailedPrecondition: it is closed, or another thread accepts; ResourceExhausted: a client came, and there is no
+//                  room for its connection, or no descriptor. It has been told, and the next Accept may succeed.
 template <class S, class R = S>
 class Listener final {
   static_assert(ipc_internal::CheckMessage<S>() && ipc_internal::CheckMessage<R>());
@@ -73,10 +79,12 @@ class Listener final {
     if (socket_ != nullptr) socket_->Close();
   }
   bool closed() const { return socket_ == nullptr || socket_->closed(); }
-  // As Client takes it.
+  // As Client takes it, in whatever directory: a path is absolute, unless that is too long for a socket.
   std::string address() const { return socket_ == nullptr ? "" : socket_->address(); }
   // A descriptor that can be read when Accept may have something to do, for poll(2), epoll and Wait; -1: it was moved away.
   int fd() const { return socket_ == nullptr ? -1 : socket_->fd(); }
+  // How many processes of other users have tried to connect, and were turned away.
+  uint64_t strangers() const { return socket_ == nullptr ? 0 : socket_->strangers(); }
 
  private:
   Listener(std::unique_ptr<ipc_internal::ListenerSocket> socket, std::shared_ptr<shm_internal::Attachment> segment,

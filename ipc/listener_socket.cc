@@ -2,12 +2,14 @@
 //
 //  client      it has                           next
 //   silent      connected; it is of our user     hello → offered; hangs up, says nonsense, or too late → away
-//   offered     our pipe's other end, by a       taken → accepted: our end is returned by Accept; hangs up, … → away: both ends close
-//               ticket that we hold
-//   away        nothing                          nothing
+//   offered     our pipe's other end, by a       taken → accepted: our end is returned by Accept; hangs up, … → away: both
+//               ticket that we hold              ends close; too late → away, if the end can be taken back, else accepted
+//   away        nothing, or was told why         nothing
 //
 //  All clients are looked after at once, by whoever is in Accept: one that says nothing is in nobody's way. Only so many may be silent, and
-//  not for ever; the one that has been silent longest goes first.
+//  not for ever; the one that has been silent longest goes first. What a client has said is heard before it is called silent, and
+//  an end that it has taken is a connection, whether it said so or not: its user may have it already. So nobody pays for a server
+//  that was busy elsewhere.
 //
 //  If the process dies …                       the other sees …
 //   the client, before it has taken its end      the listener: it hangs up; the pipe goes
@@ -17,24 +19,25 @@
 //                                                end whose ticket died
 //   the listener, afterwards                     the client: an end whose peer died
 //
-//  A file that a dead listener has left is replaced by the next: nobody accepts there. Two that start at once take turns at that, holding
-//  a lock on the directory.
+//  A file that a dead listener has left is replaced by the next: nobody accepts there. Two that start at once take turns at that
+//  (address_lock.h).
 
 #include "shoal/ipc/listener_socket.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "shoal/ipc/address_lock.h"
 #include "shoal/ipc/rendezvous.h"
 #include "shoal/shm/pipe_ends.h"
 #include "shoal/sync/process_epoch.h"
@@ -52,40 +55,23 @@ namespace {
 
 // How long a client may keep us waiting, and how many may at once.
 constexpr absl::Duration kPatience = absl::Seconds(10);
+// How long to wait for others who are about to listen at the same address.
+constexpr absl::Duration kPatienceWithStarters = absl::Seconds(5);
 constexpr size_t kMostClients = 64;
 constexpr int kMostLate = 4 * 64;  // events that are looked at when the time is over
 
 absl::Status TimedOut() { return MakeStatus(absl::StatusCode::kDeadlineExceeded, "nobody connected in time"); }
 
-absl::Status BindError(int error, std::string_view address) {
-  switch (error) {
-    case EADDRINUSE:
-      return MakeStatus(absl::StatusCode::kAlreadyExists, absl::StrCat("somebody listens at \"", std::string(address), "\""));
-    case EACCES:
-    case EPERM:
-    case EROFS:
-      return MakeStatus(absl::StatusCode::kPermissionDenied, absl::StrCat("cannot listen at \"", std::string(address), "\" there"));
-    case ENOENT:
-    case ENOTDIR:
-      return MakeStatus(absl::StatusCode::kNotFound, absl::StrCat("there is no directory for \"", std::string(address), "\""));
-    default:
-      return ErrnoStatus(error, absl::StrCat("cannot listen at \"", std::string(address), "\""));
-  }
-}
-
 UniqueFd NewSocket() { return UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
 
-// The directory of a path, locked.
-UniqueFd LockedDirectory(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  const std::string directory = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-  UniqueFd locked(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  while (locked.valid() && flock(locked.get(), LOCK_EX) != 0 && errno == EINTR) {
-  }
-  return locked;
+// Of a path that is relative to where this process is now.
+std::string AbsolutePath(const std::string& path) {
+  char here[PATH_MAX];
+  if (path[0] == '/' || getcwd(here, sizeof(here)) == nullptr || here[0] != '/') return path;
+  return absl::StrCat(here, here[1] == '\0' ? "" : "/", path);
 }
 
-// Takes the file away that a dead listener has left, if that is what it is. REQUIRES: the directory is locked.
+// Takes the file away that a dead listener has left, if that is what it is. REQUIRES: an AddressLock.
 void RemoveStale(SocketAddress at) {
   struct stat found;
   if (lstat(at.bytes.sun_path, &found) != 0 || !S_ISSOCK(found.st_mode) || found.st_uid != geteuid()) return;
@@ -100,6 +86,7 @@ void RemoveStale(SocketAddress at) {
 absl::StatusOr<std::unique_ptr<ListenerSocket>> ListenerSocket::Open(std::string_view address, int backlog) {
   std::unique_ptr<ListenerSocket> made(new ListenerSocket);
   made->epoch_ = sync_internal::ProcessEpoch();
+  made->patience_ = kPatience;
   made->events_ = UniqueFd(epoll_create1(EPOLL_CLOEXEC));
   made->cue_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   made->socket_ = NewSocket();
@@ -116,18 +103,23 @@ absl::Status ListenerSocket::Bind(std::string_view address, int backlog) {
   SHOAL_ASSIGN_OR_RETURN(SocketAddress at, ParseAddress(address));
   fchmod(socket_.get(), 0600);  // the file's mode will be that
   const bool file = !address.empty() && !at.abstract();
-  const UniqueFd directory = file ? LockedDirectory(at.bytes.sun_path) : UniqueFd();
-  if (file) RemoveStale(at);
-  if (bind(socket_.get(), at.get(), at.size) != 0) return BindError(errno, address);
+  std::optional<AddressLock> lock;
+  if (file) {
+    file_ = AbsolutePath(at.bytes.sun_path);
+    SHOAL_ASSIGN_OR_RETURN(AddressLock taken, AddressLock::Take(file_, Deadline::After(kPatienceWithStarters)));
+    lock.emplace(std::move(taken));
+    RemoveStale(at);
+  }
+  if (bind(socket_.get(), at.get(), at.size) != 0) return CannotListen(errno, address);
   if (listen(socket_.get(), std::max(backlog, 1)) != 0) return ErrnoStatus(errno, "cannot listen");
   struct stat found;
-  if (file && lstat(at.bytes.sun_path, &found) == 0) {
+  if (file && lstat(file_.c_str(), &found) == 0) {
     device_ = found.st_dev;
     inode_ = found.st_ino;
   }
   at.size = sizeof(at.bytes);
   if (getsockname(socket_.get(), at.get(), &at.size) != 0) return ErrnoStatus(errno, "cannot ask for a socket's address");
-  address_ = FormatAddress(at);
+  address_ = file && file_.size() < sizeof(at.bytes.sun_path) ? file_ : FormatAddress(at);
   return absl::OkStatus();
 }
 
@@ -141,8 +133,8 @@ void ListenerSocket::Close() {
   if (closed_.exchange(true, std::memory_order_relaxed)) return;  // relaxed: a cue
   struct stat found;
   // Only our own file.
-  if (inode_ != 0 && lstat(address_.c_str(), &found) == 0 && found.st_dev == device_ && found.st_ino == inode_) {
-    unlink(address_.c_str());
+  if (inode_ != 0 && lstat(file_.c_str(), &found) == 0 && found.st_dev == device_ && found.st_ino == inode_) {
+    unlink(file_.c_str());
   }
   shutdown(socket_.get(), SHUT_RDWR);  // who connects from now on is refused
   const uint64_t one = 1;
@@ -177,9 +169,8 @@ absl::StatusOr<PipeEnd*> ListenerSocket::AcceptClaimed(const std::shared_ptr<Att
   int late = 0;
   for (bool last = false;;) {
     if (closed()) return MakeStatus(absl::StatusCode::kFailedPrecondition, "the listener is closed");
-    SendAwayTheSilent();
     Deadline until = deadline;
-    for (const Client& client : clients_) until = Deadline::Earlier(until, client.until);
+    for (const Client& client : clients_) until = Deadline::Earlier(until, PatienceWith(client));
     last = deadline.passed();
     const int64_t left = until.infinite() ? -1 : std::max<int64_t>(0, until.nanoseconds() - Deadline::Now());
     struct epoll_event event;
@@ -188,6 +179,7 @@ absl::StatusOr<PipeEnd*> ListenerSocket::AcceptClaimed(const std::shared_ptr<Att
     const int ready = epoll_wait(events_.get(), &event, 1, static_cast<int>(milliseconds));
     if (ready < 0 && errno != EINTR) return ErrnoStatus(errno, "cannot wait for clients");
     if (ready <= 0) {
+      if (PipeEnd* const taken = ready == 0 ? GiveUpTheSilent() : nullptr; taken != nullptr) return taken;
       if (last) return TimedOut();
       continue;
     }
@@ -195,14 +187,15 @@ absl::StatusOr<PipeEnd*> ListenerSocket::AcceptClaimed(const std::shared_ptr<Att
     if (last && ++late > kMostLate) return TimedOut();
     if (event.data.ptr == this) continue;  // closed
     if (event.data.ptr == nullptr) {
-      SHOAL_RETURN_IF_ERROR(Welcome());
+      SHOAL_ASSIGN_OR_RETURN(PipeEnd* const taken, Welcome());
+      if (taken != nullptr) return taken;
       continue;
     }
     const auto client =
         std::find_if(clients_.begin(), clients_.end(), [&](const Client& one) { return &one == event.data.ptr; });
     if (client == clients_.end()) continue;
     if (client->ours == nullptr) {
-      if (!Offer(*client, segment, type, shape).ok()) SendAway(client);
+      SHOAL_RETURN_IF_ERROR(Offer(client, segment, type, shape));
       continue;
     }
     if (ReceivePacket(client->socket.get(), Word::kTaken, nullptr).ok()) {
@@ -214,30 +207,63 @@ absl::StatusOr<PipeEnd*> ListenerSocket::AcceptClaimed(const std::shared_ptr<Att
   }
 }
 
-// Lets one more in, who is of our user.
-absl::Status ListenerSocket::Welcome() {
+// Lets one more in, who is of our user. Our end of a pipe, if one had to go for that who has taken the other; else null.
+absl::StatusOr<PipeEnd*> ListenerSocket::Welcome() {
+  const bool full = clients_.size() >= kMostClients;
+  const auto quiet = full ? FirstToGo() : clients_.end();
+  if (full && quiet == clients_.end()) return nullptr;  // they are heard first; whoever comes can wait
   UniqueFd socket(accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (!socket.valid() && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-    return ErrnoStatus(errno, "cannot let a client in");
+  if (!socket.valid()) {
+    const bool lacking = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+    if (lacking) return ErrnoStatus(errno, "cannot let a client in");
+    return nullptr;
   }
-  if (!socket.valid() || !CheckSameUser(socket.get()).ok()) return absl::OkStatus();
-  if (clients_.size() >= kMostClients) {
-    const auto silent = std::find_if(clients_.begin(), clients_.end(), [](const Client& one) { return one.ours == nullptr; });
-    SendAway(silent == clients_.end() ? clients_.begin() : silent);
+  if (!CheckSameUser(socket.get()).ok()) {
+    strangers_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a number
+    return nullptr;
   }
-  clients_.push_back({.socket = std::move(socket), .until = Deadline::After(kPatience)});
+  PipeEnd* const taken = full ? GiveUp(quiet) : nullptr;
+  clients_.push_back({.socket = std::move(socket), .since = Deadline::Now()});
   if (!Watch(clients_.back().socket.get(), &clients_.back()).ok()) SendAway(std::prev(clients_.end()));
-  return absl::OkStatus();
+  return taken;
 }
 
-absl::Status ListenerSocket::Offer(Client& client, const std::shared_ptr<Attachment>& segment,
+// Of those who have nothing to say the one that has been silent longest; first those who have said nothing at all. The end: there
+// is none.
+ListenerSocket::Clients::iterator ListenerSocket::FirstToGo() {
+  const auto find = [&](bool offered) {
+    return std::find_if(clients_.begin(), clients_.end(), [&](const Client& one) {
+      return (one.ours != nullptr) == offered && !IsReadable(one.socket.get());
+    });
+  };
+  const auto silent = find(false);
+  return silent != clients_.end() ? silent : find(true);
+}
+
+// What a client says wrong is its own affair: OK, and it is sent away. If there is no pipe for it, it is told, and so is our
+// user.
+absl::Status ListenerSocket::Offer(Clients::iterator client, const std::shared_ptr<Attachment>& segment,
                                    const shm_internal::TypeDescription& type, const PipeShape& shape) {
-  SHOAL_RETURN_IF_ERROR(ReceivePacket(client.socket.get(), Word::kHello, nullptr).status());
-  SHOAL_ASSIGN_OR_RETURN(const auto ends, PipeEnd::Make(segment, type, shape));
-  client.ours = ends.first;
-  client.offered = ends.second;
-  SHOAL_RETURN_IF_ERROR(client.offered->HandOver(shm_internal::EndState::kHandedOver, nullptr));
-  return SendPacket(client.socket.get(), {.word = Word::kOffer, .ticket = client.offered->name()}, segment->file().get());
+  const int socket = client->socket.get();
+  if (!ReceivePacket(socket, Word::kHello, nullptr).ok()) {
+    SendAway(client);
+    return absl::OkStatus();
+  }
+  const auto ends = PipeEnd::Make(segment, type, shape);
+  if (!ends.ok()) {
+    SendPacket(socket, {.word = Word::kRefused, .ticket = static_cast<uint64_t>(ends.status().code())}, -1).IgnoreError();
+    SendAway(client);
+    return ends.status();
+  }
+  client->ours = ends->first;
+  client->offered = ends->second;
+  client->since = Deadline::Now();
+  absl::Status status = client->offered->HandOver(shm_internal::EndState::kHandedOver, nullptr);
+  if (status.ok()) {
+    status = SendPacket(socket, {.word = Word::kOffer, .ticket = client->offered->name()}, segment->file().get());
+  }
+  if (!status.ok()) SendAway(client);
+  return absl::OkStatus();
 }
 
 void ListenerSocket::SendAway(Clients::iterator client) {
@@ -246,10 +272,7 @@ void ListenerSocket::SendAway(Clients::iterator client) {
     epoll_ctl(events_.get(), EPOLL_CTL_DEL, client->socket.get(), nullptr);
     shutdown(client->socket.get(), SHUT_RDWR);
   }
-  if (client->offered != nullptr) {
-    if (client->offered->TakeBack(shm_internal::EndState::kHandedOver)) client->offered->Close();
-    client->offered->Leave();
-  }
+  if (!TakeBack(*client)) client->offered->Leave();
   if (client->ours != nullptr) {
     client->ours->Close();
     client->ours->Leave();
@@ -257,12 +280,34 @@ void ListenerSocket::SendAway(Clients::iterator client) {
   clients_.erase(client);
 }
 
-void ListenerSocket::SendAwayTheSilent() {
+// What it was offered. False: it has taken it, or this is a forked child.
+bool ListenerSocket::TakeBack(Client& client) {
+  if (client.offered == nullptr) return true;
+  if (!client.offered->TakeBack(shm_internal::EndState::kHandedOver)) return false;
+  client.offered->Close();
+  std::exchange(client.offered, nullptr)->Leave();
+  return true;
+}
+
+// Sends a client away that has nothing to say. If it has taken its end all the same, ours; else null.
+PipeEnd* ListenerSocket::GiveUp(Clients::iterator client) {
+  PipeEnd* const ours = TakeBack(*client) ? nullptr : std::exchange(client->ours, nullptr);
+  SendAway(client);
+  return ours;
+}
+
+// REQUIRES: nobody has anything to say.
+PipeEnd* ListenerSocket::GiveUpTheSilent() {
   for (auto client = clients_.begin(); client != clients_.end();) {
-    const auto next = std::next(client);
-    if (client->until.passed()) SendAway(client);
-    client = next;
+    const auto late = client++;
+    if (!PatienceWith(*late).passed()) continue;
+    if (PipeEnd* const taken = GiveUp(late); taken != nullptr) return taken;
   }
+  return nullptr;
+}
+
+Deadline ListenerSocket::PatienceWith(const Client& client) const {
+  return Deadline::AtNanoseconds(client.since + absl::ToInt64Nanoseconds(patience_));
 }
 
 }  // namespace shoal::ipc_internal

@@ -27,7 +27,8 @@ namespace shoal::ipc_internal {
 
 class ListenerSocket final {
  public:
-  // Errors: AlreadyExists: somebody listens there; InvalidArgument; PermissionDenied, NotFound: of the directory; ResourceExhausted.
+  // Errors: AlreadyExists: somebody listens there; InvalidArgument; PermissionDenied, NotFound: of the directory;
+  // DeadlineExceeded: another process is about to listen there, and does not go on; ResourceExhausted.
   static absl::StatusOr<std::unique_ptr<ListenerSocket>> Open(std::string_view address, int backlog);
   ~ListenerSocket();
 
@@ -37,14 +38,19 @@ class ListenerSocket final {
   void Close();
   bool closed() const { return closed_.load(std::memory_order_relaxed); }  // relaxed: a cue
 
+  // The path is absolute, unless that would be too long for a socket.
   const std::string& address() const { return address_; }
   int fd() const { return events_.get(); }
+  uint64_t strangers() const { return strangers_.load(std::memory_order_relaxed); }  // relaxed: a number
+
+  // How long a client may say nothing when it is its turn. Of those, too, who have connected already.
+  void SetPatienceForTest(absl::Duration patience) { patience_ = patience; }
 
  private:
   struct Client {
     shm_internal::UniqueFd socket;
-    sync_internal::Deadline until;  // then it is sent away
-    PipeEnd* ours = nullptr;        // null: it has said nothing yet
+    int64_t since;            // when it was last told something (as Deadline::Now): from then on we wait for it
+    PipeEnd* ours = nullptr;  // null: it has said nothing yet
     PipeEnd* offered = nullptr;
   };
   using Clients = std::list<Client>;
@@ -55,13 +61,18 @@ class ListenerSocket final {
   absl::StatusOr<PipeEnd*> AcceptClaimed(const std::shared_ptr<shm_internal::Attachment>& segment,
                                          const shm_internal::TypeDescription& type, const PipeShape& shape,
                                          sync_internal::Deadline deadline);
-  absl::Status Welcome();
-  absl::Status Offer(Client& client, const std::shared_ptr<shm_internal::Attachment>& segment,
+  absl::StatusOr<PipeEnd*> Welcome();
+  absl::Status Offer(Clients::iterator client, const std::shared_ptr<shm_internal::Attachment>& segment,
                      const shm_internal::TypeDescription& type, const PipeShape& shape);
   void SendAway(Clients::iterator client);
-  void SendAwayTheSilent();
+  static bool TakeBack(Client& client);
+  PipeEnd* GiveUp(Clients::iterator client);
+  PipeEnd* GiveUpTheSilent();
+  Clients::iterator FirstToGo();
+  sync_internal::Deadline PatienceWith(const Client& client) const;
 
   std::string address_;
+  std::string file_;  // the absolute path, if it has one
   shm_internal::UniqueFd socket_;
   shm_internal::UniqueFd events_;  // epoll: of the socket, the clients and the cue
   shm_internal::UniqueFd cue_;     // eventfd: closed
@@ -71,6 +82,8 @@ class ListenerSocket final {
   std::atomic<bool> closed_{false};
   std::atomic<bool> busy_{false};  // a thread accepts
   Clients clients_;                // guarded by busy_
+  std::atomic<uint64_t> strangers_{0};
+  absl::Duration patience_;
 };
 
 }  // namespace shoal::ipc_internal

@@ -28,6 +28,13 @@ namespace {
 
 constexpr socklen_t kPathAt = offsetof(struct sockaddr_un, sun_path);
 
+absl::Status Refused(uint64_t code) {
+  if (code == static_cast<uint64_t>(absl::StatusCode::kResourceExhausted)) {
+    return MakeStatus(absl::StatusCode::kResourceExhausted, "the other side has no room for another connection");
+  }
+  return MakeStatus(absl::StatusCode::kUnavailable, absl::StrCat("the other side cannot make a connection, with error ", code));
+}
+
 absl::Status Gone() { return MakeStatus(absl::StatusCode::kUnavailable, "the other side hung up"); }
 
 absl::Status TimedOut(std::string_view address) {
@@ -44,11 +51,6 @@ UniqueFd OpenListeningProcess(int socket, bool* ended) {
   UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, peer.pid, 0)));
   *ended = !process.valid() && errno == ESRCH;
   return process;
-}
-
-bool IsReadable(int fd) {
-  struct pollfd entry = {.fd = fd, .events = POLLIN, .revents = 0};
-  return poll(&entry, 1, 0) > 0;
 }
 
 // Waits until something can be received. A child that was forked by whoever listened may keep the socket open beyond its death.
@@ -142,6 +144,11 @@ absl::Status CheckSameUser(int socket) {
                     absl::StrCat("at the other end is process ", peer.pid, " of user ", peer.uid, ", not of ours, ", geteuid()));
 }
 
+bool IsReadable(int fd) {
+  struct pollfd entry = {.fd = fd, .events = POLLIN, .revents = 0};
+  return poll(&entry, 1, 0) > 0;
+}
+
 bool ListenerHasEnded(int socket) {
   bool ended;
   const UniqueFd listener = OpenListeningProcess(socket, &ended);
@@ -199,13 +206,16 @@ absl::StatusOr<Packet> ReceivePacket(int socket, Word expected, UniqueFd* fd) {
       received.reset(number);  // closes the one before
     }
   }
+  const bool refused = expected == Word::kOffer && packet.word == Word::kRefused;
   const bool sound = got == static_cast<ssize_t>(sizeof(packet)) && (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0 &&
-                     packet.magic == Packet::kMagic && packet.word == expected && came == (fd == nullptr ? 0u : 1u);
+                     packet.magic == Packet::kMagic && (packet.word == expected || refused) &&
+                     came == (fd == nullptr || refused ? 0u : 1u);
   if (!sound) return MakeStatus(absl::StatusCode::kDataLoss, "what the other side says is not the language of shoal");
   if (packet.version != Packet::kVersion) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition,
                       absl::StrCat("the other side speaks version ", packet.version, ", this one ", Packet::kVersion));
   }
+  if (refused) return Refused(packet.ticket);
   if (fd != nullptr) *fd = std::move(received);
   return packet;
 }

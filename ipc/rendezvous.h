@@ -23,6 +23,8 @@
 //   listener → client   offer   the segment's descriptor, and the number of the ticket of an end in it
 //   client → listener   taken   the end is the client's
 //
+// Or, in the place of the offer: refused, and an absl::StatusCode: there is no room for a pipe.
+//
 // Each is one packet of 24 bytes. Each side asks the kernel whose process the other is before it believes anything.
 
 namespace shoal::ipc_internal {
@@ -39,12 +41,12 @@ absl::StatusOr<SocketAddress> ParseAddress(std::string_view address);
 // As ParseAddress takes it; abstract names begin with '@'.
 std::string FormatAddress(const SocketAddress& address);
 
-enum class Word : uint32_t { kHello = 1, kOffer = 2, kTaken = 3 };
+enum class Word : uint32_t { kHello = 1, kOffer = 2, kTaken = 3, kRefused = 4 };
 struct Packet {
   uint64_t magic = kMagic;
   Word word = Word::kHello;
   uint32_t version = kVersion;
-  uint64_t ticket = 0;
+  uint64_t ticket = 0;  // of an offer; of a refusal the code
 
   static constexpr uint64_t kMagic = 0x31'65'73'6c'61'6f'68'73;  // "shoalse1", little-endian
   static constexpr uint32_t kVersion = 1;
@@ -57,9 +59,13 @@ absl::Status CheckSameUser(int socket);
 // Whether the process that called listen(2) for the other end of a socket has ended.
 bool ListenerHasEnded(int socket);
 
+// Whether something was said there, or the other side hung up.
+bool IsReadable(int fd);
+
 // Sends one packet, with a descriptor unless that is -1; does not wait. Unavailable: the other has gone.
 absl::Status SendPacket(int socket, const Packet& packet, int fd);
 // Receives one, if it is there. Unavailable: the other has gone; DeadlineExceeded: it is not there; DataLoss: not one of ours.
+// Where an offer is expected, what a refusal says: ResourceExhausted; Unavailable: anything else.
 absl::StatusOr<Packet> ReceivePacket(int socket, Word expected, shm_internal::UniqueFd* fd);
 
 // The client's side: connects to the listener at `address` and takes the end that it is offered, of a pipe of this type.
