@@ -85,13 +85,27 @@ absl::StatusOr<std::shared_ptr<Attachment>> Register(std::shared_ptr<Attachment>
   return attachment;
 }
 
-// Whether the owner of this word is a thread of this process.
-// By a thread that is none of `reapers`: these hold words of the dead.
+// Whether the owner of this word is a thread of this process, and none of `reapers`: these hold words of the dead.
 bool OwnedByThisProcess(const sync_internal::RobustWord& word, const std::vector<uint32_t>& reapers) {
   const uint32_t seen = word.word.load(std::memory_order_relaxed);  // relaxed: the kernel tells whose it is
   const uint32_t owner = sync_internal::OwnerOf(seen);
   return !sync_internal::IsFree(seen) && tgkill(getpid(), static_cast<pid_t>(owner), 0) == 0 &&
          std::find(reapers.begin(), reapers.end(), owner) == reapers.end();
+}
+
+
+// Whether the process that a slot is of is known to be another than this one. A life word alone may name a thread of this process that has
+// the number of a dead one's, of which the kernel has not told.
+bool IsOfAnotherProcess(const Attachment&, const ParticipantSlot& slot) {
+  return slot.pid.load(std::memory_order_relaxed) != static_cast<uint32_t>(getpid());  // relaxed: of a living owner it is stable
+}
+bool IsOfAnotherProcess(const Attachment& attachment, const ThreadSlot& slot) {
+  for (const ParticipantSlot& participant : attachment.participants()) {
+    // relaxed, both: numbers that never return
+    if (participant.process.load(std::memory_order_relaxed) != slot.process.load(std::memory_order_relaxed)) continue;
+    return IsOfAnotherProcess(attachment, participant);
+  }
+  return false;
 }
 
 }  // namespace
@@ -181,7 +195,8 @@ absl::Status Attachment::CheckNoOtherCopy() {
   const auto is_of_another_copy = [&](const auto& slot) {
     // relaxed: of a living owner it is stable, and stored before this process could let another thread look
     const uint64_t process = slot.process.load(std::memory_order_relaxed);
-    return std::find(ours.begin(), ours.end(), process) == ours.end() && OwnedByThisProcess(slot.life, state.reapers);
+    return std::find(ours.begin(), ours.end(), process) == ours.end() && OwnedByThisProcess(slot.life, state.reapers) &&
+           !IsOfAnotherProcess(*this, slot);
   };
   const auto used_by_another_copy = [&](const auto& slots) {
     return std::any_of(slots.begin(), slots.end(), is_of_another_copy);

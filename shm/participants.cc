@@ -10,6 +10,10 @@
 //  A process dies thread by thread, and its keeper need not be the last: so nothing is taken back before the life words of its threads
 //  (thread_slot.h) have died too. All of these are marks of the kernel, so nobody waits long and nobody guesses.
 //
+//  Backstop, as in sync/robust_lock.cc. Where the kernel has skipped a dead thread's list nothing is marked, so keepers that have others to
+//  watch look once a second whether the owners of life words exist. A keeper is never the first thread of its process, so nothing is left of
+//  it; and a process is dead only if its own number says so, too: a life word that somebody has written over kills nobody.
+//
 //  EDGE participants.deaths: reaped, deaths + 1, release → a keeper's or sleeper's look, acquire. Publishes what was taken back.
 //
 //  If the process dies …                        the others see …
@@ -71,6 +75,29 @@ FutexExpectation UntilItEnds(RobustWord& life) {
       life.word.fetch_or(sync_internal::kWaiters, std::memory_order_relaxed);  // relaxed: the sleep compares
   if (sync_internal::IsFree(seen)) return {&life.word, ~seen};                 // it has ended: do not sleep
   return {&life.word, seen | sync_internal::kWaiters};
+}
+
+// Marks the life words of those who are gone, where the kernel has not.
+void LookForTheGone(Attachment& attachment) {
+  for (ParticipantSlot& slot : attachment.participants()) {
+    const uint32_t life = slot.life.word.load(std::memory_order_relaxed);  // relaxed: whoever marks it compares
+    if (life == 0) continue;
+    if (!sync_internal::OwnerDied(life)) {
+      if (!sync_internal::ThreadIsNoMore(sync_internal::OwnerOf(life))) continue;
+      // relaxed: written before the life word, which is looked at again
+      if (!sync_internal::ThreadIsGone(slot.pid.load(std::memory_order_relaxed))) continue;
+      sync_internal::MarkIfOwnerIsGone(slot.life);
+    }
+    // relaxed: stable while the slot has its dead owner
+    MarkGoneThreads(attachment, slot.process.load(std::memory_order_relaxed));
+  }
+}
+
+// Sleeps as SleepWhile, and now and then looks for the gone.
+void SleepAndLook(Attachment& attachment, const FutexExpectation* expectations, int count) {
+  const Deadline look_up = Deadline::AtNanoseconds(Deadline::Now() + sync_internal::kBackstopNanoseconds);
+  const sync_internal::FutexOutcome outcome = sync_internal::SleepWhile(expectations, count, look_up);
+  if (outcome == sync_internal::FutexOutcome::kTimedOut) LookForTheGone(attachment);
 }
 
 bool Died(const ParticipantSlot& slot) {
@@ -189,6 +216,7 @@ class Participant::Keeper final {
       // participants.deaths (acquire): before the look at the slots, so that no change since is slept through
       expectations.push_back({&header.deaths, header.deaths.load(std::memory_order_acquire)});
       expectations.push_back({&stop_, 0});
+      constexpr int kOwnWords = 2;
       for (int i = 0; i < kMaxParticipants; ++i) {
         if (i == own) continue;
         ParticipantSlot& slot = Slot(i);
@@ -199,7 +227,11 @@ class Participant::Keeper final {
           expectations.push_back({&slot.life.word, life | sync_internal::kWaiters});
         }
       }
-      sync_internal::SleepWhile(expectations.data(), static_cast<int>(expectations.size()), Deadline::Infinite());
+      if (expectations.size() == kOwnWords) {
+        sync_internal::SleepWhile(expectations.data(), kOwnWords, Deadline::Infinite());
+      } else {
+        SleepAndLook(*attachment_, expectations.data(), static_cast<int>(expectations.size()));
+      }
     }
   }
 
@@ -266,13 +298,14 @@ bool IsDead(const Attachment& attachment, ParticipantId id) {
 }
 
 int Reap(Attachment& attachment, Reaper reaper) {
+  LookForTheGone(attachment);
   int reaped = 0;
   for (int i = 0; i < kMaxParticipants; ++i) {
     const ParticipantSlot& slot = attachment.participants()[static_cast<size_t>(i)];
     if (!Died(slot)) continue;
     while (RobustWord* const running = ReapSlot(attachment, i, reaper)) {
       const FutexExpectation ends = UntilItEnds(*running);
-      sync_internal::SleepWhile(&ends, 1, Deadline::Infinite());
+      SleepAndLook(attachment, &ends, 1);
     }
     ++reaped;
   }

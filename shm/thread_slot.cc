@@ -47,13 +47,8 @@ class Reaper final {
   const uint32_t tid_;
 };
 
-}  // namespace
-
-absl::StatusOr<int> ClaimThreadSlot(sync_internal::Thread& self, Attachment& attachment) {
-  const uint64_t process = attachment.process_number();
-  // From the life word until its number is stored, a thread of this process looks like one of another copy of the library.
-  const std::lock_guard lock(ProcessStateOrNull()->claiming);
-  SHOAL_RETURN_IF_ERROR(attachment.CheckNoOtherCopy());
+// A slot for a thread of the process with this number; -1: all are in use.
+absl::StatusOr<int> ClaimFreeSlot(sync_internal::Thread& self, Attachment& attachment, uint64_t process) {
   for (int i = 0; i < kMaxThreads; ++i) {
     ThreadSlot& slot = attachment.threads()[static_cast<size_t>(i)];
     // relaxed: a hint, Acquire decides
@@ -78,8 +73,52 @@ absl::StatusOr<int> ClaimThreadSlot(sync_internal::Thread& self, Attachment& att
     if (owner_died || (before != 0 && before != process)) TellOfDeath(attachment.header());
     return i;
   }
+  return -1;
+}
+
+bool LivesAsParticipant(const Attachment& attachment, uint64_t process) {
+  const auto is_its = [process](const ParticipantSlot& slot) {
+    // relaxed, both: of a living owner they are stable
+    return slot.process.load(std::memory_order_relaxed) == process &&
+           !sync_internal::IsFree(slot.life.word.load(std::memory_order_relaxed));
+  };
+  const auto participants = attachment.participants();
+  return std::any_of(participants.begin(), participants.end(), is_its);
+}
+
+// Of threads that are gone though their slots do not say so. Not those of a process that lives as a participant: its keeper's end tells of
+// its threads', and until then a life word that somebody has written over is not taken for a dead one's.
+void MarkAllGoneThreads(const Attachment& attachment) {
+  for (ThreadSlot& slot : attachment.threads()) {
+    // relaxed: as above
+    if (!LivesAsParticipant(attachment, slot.process.load(std::memory_order_relaxed))) {
+      sync_internal::MarkIfOwnerIsGone(slot.life);
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<int> ClaimThreadSlot(sync_internal::Thread& self, Attachment& attachment) {
+  const uint64_t process = attachment.process_number();
+  // From the life word until its number is stored, a thread of this process looks like one of another copy of the library.
+  const std::lock_guard lock(ProcessStateOrNull()->claiming);
+  SHOAL_RETURN_IF_ERROR(attachment.CheckNoOtherCopy());
+  SHOAL_ASSIGN_OR_RETURN(int claimed, ClaimFreeSlot(self, attachment, process));
+  if (claimed < 0) {
+    MarkAllGoneThreads(attachment);
+    SHOAL_ASSIGN_OR_RETURN(claimed, ClaimFreeSlot(self, attachment, process));
+  }
+  if (claimed >= 0) return claimed;
   return sync_internal::MakeStatus(absl::StatusCode::kResourceExhausted,
                                    absl::StrCat(kMaxThreads, " threads use this segment already"));
+}
+
+void MarkGoneThreads(const Attachment& attachment, uint64_t process) {
+  for (ThreadSlot& slot : attachment.threads()) {
+    // relaxed: a number that never returns
+    if (slot.process.load(std::memory_order_relaxed) == process) sync_internal::MarkIfOwnerIsGone(slot.life);
+  }
 }
 
 void ReleaseThreadSlot(sync_internal::Thread& self, const Attachment& attachment, ThreadSlot& slot) {

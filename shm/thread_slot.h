@@ -27,6 +27,10 @@ void ReapThreadSlots(sync_internal::Thread& self, Attachment& attachment, uint64
 // Blocking: while another recoverer of the same section is at work.
 void FinishSectionsOf(const Attachment& attachment, uint64_t process);
 
+// Marks the life words of threads of a dead process that are gone, where the kernel has not: see the backstop in
+// sync/robust_lock.cc.
+void MarkGoneThreads(const Attachment& attachment, uint64_t process);
+
 // Something that a sleeper may wait for is no more: wakes all who sleep on the segment's `deaths`.
 void TellOfDeath(SegmentHeader& header);
 

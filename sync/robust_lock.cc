@@ -89,23 +89,6 @@ uint32_t Spin(const FutexWord& word) {
   return seen;
 }
 
-// Whether no thread has this TID, or only what is left of one: its list has been walked by then, or never will be.
-bool ThreadIsGone(uint32_t tid) {
-  if (kill(static_cast<pid_t>(tid), 0) != 0 && errno == ESRCH) return true;
-  const NoCancellation whole;  // who asks has list_op_pending set
-  char path[32];
-  snprintf(path, sizeof(path), "/proc/%u/stat", tid);
-  const int fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return false;
-  char text[512];
-  const ssize_t length = read(fd, text, sizeof(text) - 1);
-  close(fd);
-  if (length <= 0) return false;
-  text[length] = '\0';
-  const char* const name_end = strrchr(text, ')');  // the name may hold parentheses itself
-  return name_end != nullptr && name_end[1] == ' ' && (name_end[2] == 'Z' || name_end[2] == 'X');
-}
-
 absl::Status CheckNamespace(const Thread& self, RobustWord& lock) {
   uint32_t known = lock.pid_namespace.load(std::memory_order_relaxed);  // relaxed: the CAS decides
   if (known == self.pid_namespace || self.pid_namespace == 0) return absl::OkStatus();
@@ -195,6 +178,25 @@ absl::Status AcquireUnless(Thread& self, RobustWord& lock, Deadline deadline, Un
   *owner_died = false;
   *changed = false;
   return AcquireOrGiveUp(self, lock, deadline, &unless, owner_died, changed);
+}
+
+bool ThreadIsNoMore(uint32_t tid) { return kill(static_cast<pid_t>(tid), 0) != 0 && errno == ESRCH; }
+
+// What is left of a thread that is not waited for yet: its list has been walked by then, or never will be.
+bool ThreadIsGone(uint32_t tid) {
+  if (ThreadIsNoMore(tid)) return true;
+  const NoCancellation whole;  // who asks has list_op_pending set
+  char path[32];
+  snprintf(path, sizeof(path), "/proc/%u/stat", tid);
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  char text[512];
+  const ssize_t length = read(fd, text, sizeof(text) - 1);
+  close(fd);
+  if (length <= 0) return false;
+  text[length] = '\0';
+  const char* const name_end = strrchr(text, ')');  // the name may hold parentheses itself
+  return name_end != nullptr && name_end[1] == ' ' && (name_end[2] == 'Z' || name_end[2] == 'X');
 }
 
 // The backstop: marks the word as the kernel should have.

@@ -101,6 +101,9 @@ inline bool HeldBy(const Thread& self, const RobustWord& lock) {
 // For other sleepers on lock words. They wake now and then, and if the owner no longer exists they mark the word as the kernel
 // should have; see the backstop in robust_lock.cc.
 void MarkIfOwnerIsGone(RobustWord& lock);
+// Whether no thread has this TID; whether none has, or only what is left of one, or of a process that is this one's.
+bool ThreadIsNoMore(uint32_t tid);
+bool ThreadIsGone(uint32_t tid);
 inline constexpr int64_t kBackstopNanoseconds = 1'000'000'000;
 
 // How often a sleeper looked and found that the kernel had not told of a death; see the backstop in robust_lock.cc.
