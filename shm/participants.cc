@@ -17,7 +17,7 @@
 //  EDGE participants.deaths: reaped, deaths + 1, release → a keeper's or sleeper's look, acquire. Publishes what was taken back.
 //
 //  If the process dies …                        the others see …
-//   joining, before the life word is its          an unused slot
+//   joining, before the life word is its          an unused slot (if there is none it reaps first, see below)
 //   joining, before `deaths` was changed          a participant that some keepers do not watch; whoever rescans finds it dead
 //   living                                        died: a keeper that sleeps on it wakes, and reaps
 //   reaping                                       the same slot, still died: the next keeper reaps again
@@ -167,6 +167,19 @@ class Participant::Keeper final {
   }
 
   absl::StatusOr<int> TakeSlot() {
+    // All who have slots may have died at once, and nobody is left to take them back.
+    for (;;) {
+      absl::StatusOr<int> taken = TakeFreeSlot();
+      if (!taken.ok() || *taken >= 0) return taken;
+      if (Reap(*attachment_, reaper_) == 0) {
+        return MakeStatus(absl::StatusCode::kResourceExhausted,
+                          absl::StrCat(kMaxParticipants, " processes use this segment already"));
+      }
+    }
+  }
+
+  // -1: there is none.
+  absl::StatusOr<int> TakeFreeSlot() {
     Thread& self = sync_internal::ThisThread();
     SegmentHeader& header = attachment_->header();
     bool owner_died = false;
@@ -175,8 +188,7 @@ class Participant::Keeper final {
       sync_internal::Release(self, header.joining);
       return sole;
     }
-    absl::StatusOr<int> taken = MakeStatus(absl::StatusCode::kResourceExhausted,
-                                           absl::StrCat(kMaxParticipants, " processes use this segment already"));
+    absl::StatusOr<int> taken = -1;
     for (int i = 0; i < kMaxParticipants; ++i) {
       ParticipantSlot& slot = Slot(i);
       // relaxed: guarded by `joining`, but for the kernel's mark, which makes it no slot to take
@@ -198,7 +210,7 @@ class Participant::Keeper final {
     }
     sync_internal::Release(self, header.joining);
     // Who watches already must look again, or would not see us die.
-    if (taken.ok()) TellOfDeath(header);
+    if (taken.ok() && *taken >= 0) TellOfDeath(header);
     return taken;
   }
 

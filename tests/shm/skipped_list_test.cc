@@ -210,5 +210,33 @@ TEST(SkippedListTest, SlotsOfThreadsThatAreGoneAreTakenWhenNoneIsFree) {
   }).Join();
 }
 
+// All who use a segment die at once, as when a control group is killed: nobody is left to take back what they held.
+TEST(AllDeadTest, WhoComesNextTakesTheSlotsOfTheDead) {
+  const std::shared_ptr<Attachment> attachment = NewSegment();
+  Cue joined;
+  std::vector<pid_t> children;
+  for (int i = 0; i < shm_internal::kMaxParticipants; ++i) {
+    children.push_back(fork());
+    if (children.back() == 0) {
+      auto participant = Participant::Join(*attachment, nullptr);
+      if (participant.ok()) joined.Give();
+      for (;;) pause();
+    }
+    joined.Await();
+  }
+  EXPECT_TRUE(absl::IsResourceExhausted(Participant::Join(*attachment, nullptr).status())) << "they live";
+  // Stopped first, so that none reaps another.
+  for (const pid_t pid : children) {
+    kill(pid, SIGSTOP);
+    waitpid(pid, nullptr, WUNTRACED);
+  }
+  for (const pid_t pid : children) {
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+  }
+  auto own = Participant::Join(*attachment, nullptr);
+  EXPECT_TRUE(own.ok()) << own.status();
+}
+
 }  // namespace
 }  // namespace shoal
