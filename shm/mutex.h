@@ -19,7 +19,7 @@
 
 namespace shoal {
 
-template <Shareable T>
+template <class T>
 class Mutex;
 
 namespace shm_internal {
@@ -38,7 +38,7 @@ struct LockAllAccess;
 //                  pthread_exit or pthread_cancel, it rolls back. An early return commits what there is: Mutex::With rolls back on
 //                  a status.
 // Errors:          destroying it in another thread than the one that locked ends the process.
-template <Shareable T>
+template <class T>
 class [[nodiscard]] MutexGuard final : public shm_internal::GuardOfObject<T, shm_internal::MutexLock<sizeof(T)>> {
  public:
   MutexGuard(MutexGuard&&) noexcept = default;
@@ -72,7 +72,7 @@ class [[nodiscard]] MutexGuard final : public shm_internal::GuardOfObject<T, shm
 //                  the journal; DataLoss: the shared bytes make no sense.
 // Allocation:      a journal for each thread and segment, once; more where a section changes more than that holds.
 // Layout:          T, then 40 bytes: the T begins where the Mutex does.
-template <Shareable T>
+template <class T>
 class Mutex final {
  public:
   Mutex() : object_{} { CheckRoot<T>(); }

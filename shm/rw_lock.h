@@ -19,7 +19,7 @@
 
 namespace shoal {
 
-template <Shareable T>
+template <class T>
 class RwLock;
 
 namespace shm_internal {
@@ -32,7 +32,7 @@ struct LockAllAccess;
 // Process safety:  lies in its owner's memory only. In a child made by fork the parent's guards are dead.
 // Crash safety:    its owner's death ends it.
 // Errors:          destroying it in another thread than the one that read ends the process.
-template <Shareable T>
+template <class T>
 class [[nodiscard]] ReadGuard final {
  public:
   ReadGuard(ReadGuard&&) noexcept = default;
@@ -57,7 +57,7 @@ class [[nodiscard]] ReadGuard final {
 };
 
 // The right to change what an RwLock owns, alone, inside one failure-atomic section. Everything on MutexGuard's card holds.
-template <Shareable T>
+template <class T>
 class [[nodiscard]] WriteGuard final : public shm_internal::GuardOfObject<T, shm_internal::WriteLock> {
  public:
   WriteGuard(WriteGuard&&) noexcept = default;
@@ -97,7 +97,7 @@ class [[nodiscard]] WriteGuard final : public shm_internal::GuardOfObject<T, shm
 //                  circle, as with all locks; those who write through LockAll cannot.
 // Allocation:      as Mutex.
 // Layout:          T, then, at a multiple of 64, 4160 bytes.
-template <Shareable T>
+template <class T>
 class RwLock final {
  public:
   RwLock() : object_{} { CheckRoot<T>(); }

@@ -91,40 +91,38 @@ class Segment {
 
   // Makes a T from `args`, and the first handle to it. May be called inside a section; it is no part of that.
   // Errors: also ResourceExhausted: too many processes or threads use the segment.
-  template <Concurrent T, class... Args>
+  template <class T, class... Args>
   [[nodiscard]] absl::StatusOr<Shared<T>> New(Args&&... args) const {
-    static_assert(alignof(T) <= shm_internal::kMaxObjectAlignment, "an object in a segment is aligned to at most 64 bytes");
     SHOAL_RETURN_IF_ERROR(CheckUsable());
-    SHOAL_ASSIGN_OR_RETURN(shm_internal::Creation creation,
-                           shm_internal::Creation::Begin(attachment_, Shared<T>::Type(), alignof(T)));
-    if constexpr (requires(T* where) {
-                    { T::ConstructInSegment(where, creation.section(), std::forward<Args>(args)...) };
-                  }) {
-      SHOAL_RETURN_IF_ERROR(
-          T::ConstructInSegment(static_cast<T*>(creation.where()), creation.section(), std::forward<Args>(args)...));
-    } else if constexpr (std::is_constructible_v<T, Args...>) {
-      new (creation.where()) T(std::forward<Args>(args)...);
+    if constexpr (CheckConcurrent<T>()) {  // what is refused is refused in one sentence
+      return Make<T>(std::forward<Args>(args)...);
     } else {
-      new (creation.where()) T{std::forward<Args>(args)...};
+      return CheckUsable();
     }
-    SHOAL_ASSIGN_OR_RETURN(shm_internal::Hold * hold, creation.Finish());
-    return Shared<T>(hold);
   }
 
   // Makes the object findable by a name of 1 to 255 bytes, in all processes; the name holds it until Unpublish. Not inside a section.
   // Errors: AlreadyExists; InvalidArgument; FailedPrecondition: `object` names nothing in this segment, or a section is open.
-  template <Concurrent T>
+  template <class T>
   [[nodiscard]] absl::Status Publish(std::string_view key, const Shared<T>& object) const {
     SHOAL_RETURN_IF_ERROR(CheckUsable());
-    return shm_internal::PublishName(attachment_, key, object.handle_, Shared<T>::Type());
+    if constexpr (CheckConcurrent<T>()) {
+      return shm_internal::PublishName(attachment_, key, object.handle_, Shared<T>::Type());
+    } else {
+      return absl::OkStatus();
+    }
   }
   // Errors: NotFound; FailedPrecondition: what is published there is no T (the message says where the bytes differ), or a section is
   // open; DataLoss.
-  template <Concurrent T>
+  template <class T>
   [[nodiscard]] absl::StatusOr<Shared<T>> Find(std::string_view key) const {
     SHOAL_RETURN_IF_ERROR(CheckUsable());
-    SHOAL_ASSIGN_OR_RETURN(shm_internal::Hold * hold, shm_internal::FindName(attachment_, key, Shared<T>::Type()));
-    return Shared<T>(hold);
+    if constexpr (CheckConcurrent<T>()) {
+      SHOAL_ASSIGN_OR_RETURN(shm_internal::Hold * hold, shm_internal::FindName(attachment_, key, Shared<T>::Type()));
+      return Shared<T>(hold);
+    } else {
+      return CheckUsable();
+    }
   }
   // Takes the name away; handles stay good. Errors: NotFound; FailedPrecondition: a section is open.
   [[nodiscard]] absl::Status Unpublish(std::string_view key) const {
@@ -173,6 +171,25 @@ class Segment {
   explicit Segment(absl::Status unusable) : unusable_(std::move(unusable)) {}
 
   absl::Status CheckUsable() const;
+
+  template <class T, class... Args>
+  absl::StatusOr<Shared<T>> Make(Args&&... args) const {
+    static_assert(alignof(T) <= shm_internal::kMaxObjectAlignment, "an object in a segment is aligned to at most 64 bytes");
+    SHOAL_ASSIGN_OR_RETURN(shm_internal::Creation creation,
+                           shm_internal::Creation::Begin(attachment_, Shared<T>::Type(), alignof(T)));
+    if constexpr (requires(T* where) {
+                    { T::ConstructInSegment(where, creation.section(), std::forward<Args>(args)...) };
+                  }) {
+      SHOAL_RETURN_IF_ERROR(
+          T::ConstructInSegment(static_cast<T*>(creation.where()), creation.section(), std::forward<Args>(args)...));
+    } else if constexpr (std::is_constructible_v<T, Args...>) {
+      new (creation.where()) T(std::forward<Args>(args)...);
+    } else {
+      new (creation.where()) T{std::forward<Args>(args)...};
+    }
+    SHOAL_ASSIGN_OR_RETURN(shm_internal::Hold * hold, creation.Finish());
+    return Shared<T>(hold);
+  }
 
   std::shared_ptr<shm_internal::Attachment> attachment_;  // null: unusable, or moved away
   absl::Status unusable_;

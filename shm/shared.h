@@ -78,7 +78,7 @@ class Shared final {
 
   // The object; null: it names none. It lives as long as this handle, or another, names it.
   T* get() const {
-    static_assert(Concurrent<T>, "a Shared object is used by several processes at once: put it into a Mutex, RwLock or Value");
+    [[maybe_unused]] constexpr bool checked = CheckConcurrent<T>();
     return reinterpret_cast<T*>(handle_.Object(Type()));
   }
   T* operator->() const { return &**this; }

@@ -9,7 +9,9 @@
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
 #include "shoal/shm/mutex.h"
+#include "shoal/shm/rw_lock.h"
 #include "shoal/shm/segment.h"
+#include "shoal/shm/vector.h"
 
 namespace shoal {
 namespace {
@@ -28,6 +30,16 @@ struct Pair {
 // Many handles, which name objects that have handles.
 struct Many {
   std::array<Shared<Mutex<Pair>>, 200> pairs;
+};
+
+// What contains itself, behind handles.
+struct Link {
+  int64_t value;
+  Shared<Mutex<Link>> next;
+};
+struct Tree {
+  Vector<Shared<RwLock<Tree>>> children;
+  int64_t value;
 };
 
 Segment NewSegment() { return Segment::Create({.limit_bytes = size_t{4} << 20}).value(); }
@@ -151,6 +163,65 @@ TEST(SharedTest, WhatAnObjectAloneHeldGoesWithIt) {
   EXPECT_EQ(account->Lock().value()->balance, 1);
   account.Reset();
   EXPECT_EQ(segment.used_bytes(), baseline);
+}
+
+TEST(SharedTest, AListIsWalkedAndGoesWithItsFirstLink) {
+  const Segment segment = NewSegment();
+  static_cast<void>(Baseline(segment));
+  static_cast<void>(segment.New<Mutex<Link>>().value());
+  const size_t with_type = segment.used_bytes();
+  Shared<Mutex<Link>> first;
+  for (int64_t value = 1; value <= 100; ++value) {
+    const Shared<Mutex<Link>> link = segment.New<Mutex<Link>>().value();
+    const absl::Status status = link->With([&](Link& made) {
+      made.value = value;
+      return made.next.Assign(first);
+    });
+    ASSERT_TRUE(status.ok()) << status;
+    first = link;
+  }
+  int64_t sum = 0;
+  for (Shared<Mutex<Link>> link = first; link;) {
+    const auto next = link->With([&](const Link& seen) {
+      sum += seen.value;
+      return Shared<Mutex<Link>>(seen.next);
+    });
+    ASSERT_TRUE(next.ok()) << next.status();
+    link = *next;
+  }
+  EXPECT_EQ(sum, 5050);
+  EXPECT_GT(segment.used_bytes(), with_type);
+  first.Reset();
+  EXPECT_EQ(segment.used_bytes(), with_type);
+}
+
+int64_t SumOf(const Shared<RwLock<Tree>>& root) {
+  const ReadGuard<Tree> tree = root->Read().value();
+  int64_t sum = tree->value;
+  for (const Shared<RwLock<Tree>>& child : tree->children) sum += SumOf(child);
+  return sum;
+}
+
+TEST(SharedTest, ATreeIsWalkedAndGoesWithItsRoot) {
+  const Segment segment = NewSegment();
+  static_cast<void>(Baseline(segment));
+  static_cast<void>(segment.New<RwLock<Tree>>().value());
+  const size_t with_type = segment.used_bytes();
+  Shared<RwLock<Tree>> root = segment.New<RwLock<Tree>>().value();
+  ASSERT_TRUE(root->WithWrite([](Tree& tree) { tree.value = 1; }).ok());
+  Shared<RwLock<Tree>> last = root;
+  for (int64_t value = 2; value <= 13; ++value) {
+    const Shared<RwLock<Tree>> child = segment.New<RwLock<Tree>>().value();
+    ASSERT_TRUE(child->WithWrite([&](Tree& tree) { tree.value = value; }).ok());
+    Shared<RwLock<Tree>>& parent = value % 3 == 0 ? root : last;
+    ASSERT_TRUE(parent->WithWrite([&](Tree& tree) { return tree.children.PushBack(child); }).ok());
+    last = child;
+  }
+  EXPECT_EQ(SumOf(root), 91);
+  EXPECT_GT(segment.used_bytes(), with_type);
+  last.Reset();
+  root.Reset();
+  EXPECT_EQ(segment.used_bytes(), with_type);
 }
 
 TEST(SharedTest, ItIsStoredOnlyInItsOwnSegmentAndInsideASection) {

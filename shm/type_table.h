@@ -37,8 +37,13 @@ struct TypeDescription {
 
 template <class T>
 const TypeDescription& DescriptionOf() {
-  static const TypeDescription description = {LayoutFingerprint<T>(), sizeof(T), &LayoutCode<T>, &FieldNames<T>};
-  return description;
+  if constexpr (CheckShareable<T>()) {  // otherwise that sentence is all there is to say
+    static const TypeDescription description = {LayoutFingerprint<T>(), sizeof(T), &LayoutCode<T>, &FieldNames<T>};
+    return description;
+  } else {
+    static const TypeDescription none = {};
+    return none;
+  }
 }
 
 // The record of a type, made if need be. Errors: ResourceExhausted; those of a lock.

@@ -36,7 +36,7 @@ constexpr bool CheckValue() {
 //   SHOAL_ASSIGN_OR_RETURN(const int64_t now, total->Get());
 //
 // Every call is one failure-atomic section: everything on Mutex's card holds, T at the beginning included.
-template <Shareable T>
+template <class T>
 class Value final {
  public:
   Value() { shm_internal::CheckValue<T>(); }

@@ -4,7 +4,34 @@
 set -euo pipefail
 source tests/must_not_compile.sh
 
-begin sync shm <<< '#include "shoal/shm/shareable.h"'
+begin sync shm << 'END'
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "shoal/shm/array.h"
+#include "shoal/shm/atomic.h"
+#include "shoal/shm/box.h"
+#include "shoal/shm/deque.h"
+#include "shoal/shm/hash_map.h"
+#include "shoal/shm/lock_all.h"
+#include "shoal/shm/mutex.h"
+#include "shoal/shm/rw_lock.h"
+#include "shoal/shm/segment.h"
+#include "shoal/shm/shareable_sync.h"
+#include "shoal/shm/shared.h"
+#include "shoal/shm/string.h"
+#include "shoal/shm/value.h"
+#include "shoal/shm/variant.h"
+#include "shoal/shm/vector.h"
+#include "shoal/sync/condition.h"
+END
 
 readonly check='constexpr bool checked = shoal::CheckShareable<Order>();'
 
@@ -48,28 +75,21 @@ wrong "private fields" "
 wrong "a type that is only declared" "struct Order; ${check}" 'only a complete type can be shared'
 wrong "too many fields" "struct Order { int $(printf 'f%d, ' {1..100})last; }; ${check}" 'more than 100 fields cannot be shared'
 
-wrong "std::string" "#include <string>
-  struct Order { int number; std::string item; }; ${check}" \
+wrong "std::string" "struct Order { int number; std::string item; }; ${check}" \
   'its elements lie in memory of this process only: use shoal::String' 'CheckField<Order, 2'
 wrong "std::string_view" "struct Order { std::string_view item; }; ${check}" 'a view is a pointer in disguise' 'CheckField<Order, 1'
-wrong "std::span" "#include <span>
-  struct Order { std::span<int> items; }; ${check}" 'a view is a pointer in disguise'
-wrong "std::vector" "#include <vector>
-  struct Order { std::vector<int> items; }; ${check}" 'its elements lie in memory of this process only'
-wrong "std::map" "#include <map>
-  struct Order { std::map<int, int> items; }; ${check}" 'its elements lie in memory of this process only'
+wrong "std::span" "struct Order { std::span<int> items; }; ${check}" 'a view is a pointer in disguise'
+wrong "std::vector" "struct Order { std::vector<int> items; }; ${check}" 'its elements lie in memory of this process only'
+wrong "std::map" "struct Order { std::map<int, int> items; }; ${check}" 'its elements lie in memory of this process only'
 wrong "std::unique_ptr" "struct Order { int number; std::unique_ptr<int> item; }; ${check}" \
   'a smart pointer means nothing in another process' 'CheckField<Order, 2'
 wrong "std::shared_ptr" "struct Order { std::shared_ptr<int> item; }; ${check}" 'a smart pointer means nothing in another process'
-wrong "std::function" "#include <functional>
-  struct Order { std::function<void()> done; }; ${check}" 'a function lies at another address in another process'
+wrong "std::function" "struct Order { std::function<void()> done; }; ${check}" 'a function lies at another address in another process'
 wrong "a lambda with a capture" "constexpr bool checked = [](int n) {
   auto add = [n](int m) { return n + m; }; return shoal::CheckShareable<decltype(add)>() && add(1); }(1);" \
   'a function lies at another address in another process'
-wrong "std::mutex" "#include <mutex>
-  struct Order { int number; std::mutex lock; }; ${check}" 'cannot be shared: use shoal::Lock' 'CheckField<Order, 2'
-wrong "std::thread" "#include <thread>
-  struct Order { std::thread worker; }; ${check}" 'cannot be shared: use shoal::Lock'
+wrong "std::mutex" "struct Order { int number; std::mutex lock; }; ${check}" 'cannot be shared: use shoal::Lock' 'CheckField<Order, 2'
+wrong "std::thread" "struct Order { std::thread worker; }; ${check}" 'cannot be shared: use shoal::Lock'
 wrong "a stream" "#include <ostream>
   constexpr bool checked = shoal::CheckShareable<std::ostream>();" 'a type with virtual functions cannot be shared'
 wrong "std::atomic" "struct Order { std::atomic<int> count; }; ${check}" 'use shoal::Atomic' 'CheckField<Order, 1'
@@ -87,10 +107,65 @@ wrong "a bad name" "
   };
   ${check}" 'the kName in ShareableTraits begins with a letter'
 
-wrong "a pointer in what a class template checks in its constructor" "
-  template <class T> struct Mutex { Mutex() { shoal::CheckGuardable<T>(); } T value; };
-  struct Order { int number; const char* item; };
-  void Use() { Mutex<Order> orders; }" 'a pointer means nothing in another process' 'CheckField<Order, 2'
+# As it is met: by who makes an object, finds or publishes it, and goes on to use it. The first line says why, and the lines behind it
+# which field.
+readonly text='struct Order { int number; std::string item; double price; }; using namespace shoal;'
+readonly item=('its elements lie in memory of this process only: use shoal::String' 'CheckField<Order, 2')
+wrong "New of a Mutex of std::string" "${text}
+  absl::Status Use(Segment& s) { auto order = s.New<Mutex<Order>>(); return (*order)->With([](Order& o) { ++o.number; }); }" "${item[@]}"
+wrong "New of a Mutex, and a guard of it" "${text}
+  void Use(Segment& s) { auto order = s.New<Mutex<Order>>(); auto guard = (*order)->Lock(); (*guard)->number = 1; }" "${item[@]}"
+wrong "New of an RwLock of std::string" "${text}
+  absl::Status Use(Segment& s) { auto order = s.New<RwLock<Order>>(); auto other = *order;
+    return other->WithRead([](const Order& o) { return o.number; }).status(); }" "${item[@]}"
+wrong "New of a Value of std::string" "${text}
+  absl::Status Use(Segment& s) { auto order = s.New<Value<Order>>(); return (*order)->Get().status(); }" "${item[@]}"
+wrong "New of an Array of std::string" "${text}
+  absl::Status Use(Segment& s) { auto orders = s.New<Array<Order>>(5); return (*orders)->Get(3).status(); }" "${item[@]}"
+wrong "New of a Vector of std::string in a Mutex" "${text}
+  absl::Status Use(Segment& s) { auto orders = s.New<Mutex<Vector<Order>>>();
+    return (*orders)->With([](auto& all) { return all.PushBack(); }); }" "${item[@]}"
+wrong "New of a Vector of std::string in a struct in an RwLock" "${text}
+  struct Orders { int count; Vector<Order> all; };
+  absl::Status Use(Segment& s) { auto orders = s.New<RwLock<Orders>>();
+    return (*orders)->WithWrite([](Orders& orders) { return orders.all.PushBack(); }); }" "${item[@]}"
+wrong "New of a HashMap of std::string in a Mutex" "${text}
+  absl::Status Use(Segment& s) { auto orders = s.New<Mutex<HashMap<int, Order>>>();
+    return (*orders)->With([](auto& all) { return all.Clear(); }); }" "${item[@]}"
+wrong "New of a struct with a Mutex of std::string" "${text}
+  struct Shop { Lock door; Mutex<Order> order; };
+  auto Use(Segment& s) { return s.New<Shop>(); }" "${item[@]}"
+wrong "New of a Mutex of a pointer" "auto Use(shoal::Segment& s) { return s.New<shoal::Mutex<int*>>(); }" \
+  'a pointer means nothing in another process'
+wrong "New of a Mutex of a reference" "auto Use(shoal::Segment& s) { return s.New<shoal::Mutex<int&>>(); }" \
+  'a reference means nothing in another process'
+wrong "New of a Mutex of what is only declared" "struct Order;
+  auto Use(shoal::Segment& s) { return s.New<shoal::Mutex<Order>>(); }" 'only a complete type can be shared'
+wrong "New of a Mutex in a Mutex" "using namespace shoal;
+  auto Use(Segment& s) { return s.New<Mutex<Mutex<int>>>(); }" 'a Mutex must not guard another lock, Mutex or Atomic by value'
+wrong "New of a large object in a Mutex" "struct Order { char text[4097]; };
+  auto Use(shoal::Segment& s) { return s.New<shoal::Mutex<Order>>(); }" 'every section would copy all of this, more than 4096 bytes'
+wrong "New of a struct that nobody locks" "struct Order { int number; };
+  int Use(shoal::Segment& s) { auto order = s.New<Order>(); return (*order)->number; }" 'use Shared<Mutex<T>>'
+wrong "New of a Vector that nobody locks" "auto Use(shoal::Segment& s) { return s.New<shoal::Vector<int>>(); }" \
+  'a container would be changed by several processes without a lock'
+wrong "Find of a Mutex of std::string" "${text}
+  absl::Status Use(Segment& s) { auto order = s.Find<Mutex<Order>>(\"order\"); return (*order)->Lock().status(); }" "${item[@]}"
+wrong "Publish of a Mutex of std::string" "${text}
+  absl::Status Use(Segment& s, const Shared<Mutex<Order>>& order) { return s.Publish(\"order\", order); }" "${item[@]}"
+wrong "a handle to a Mutex of std::string" "${text}
+  void Use(Shared<Mutex<Order>>& order) { Shared<Mutex<Order>> other = order; order = other; order.Reset(); }" "${item[@]}"
+wrong "a handle to a struct that nobody locks" "struct Order { int number; };
+  int Use(const shoal::Shared<Order>& order) { return order->number; }" 'use Shared<Mutex<T>>'
+wrong "a Mutex of std::string outside of a segment" "${text}
+  Mutex<Order> order;" "${item[@]}"
+right "types that contain themselves behind handles" "using namespace shoal;
+  struct Link { long value; Shared<Mutex<Link>> next; };
+  struct Tree { Vector<Shared<RwLock<Tree>>> children; long value; };
+  static_assert(Concurrent<Mutex<Link>> && Concurrent<RwLock<Tree>>);
+  auto Links(Segment& s) { return s.New<Mutex<Link>>(); }
+  auto Trees(Segment& s) { return s.New<RwLock<Tree>>(); }"
+
 wrong "a struct that nobody locks" "struct Order { int number; };
   constexpr bool checked = shoal::CheckConcurrent<Order>();" 'use Shared<Mutex<T>>' 'CheckConcurrent<Order>\|T = Order'
 wrong "a container that nobody locks" "
@@ -106,26 +181,19 @@ wrong "a container of pointers" "
   };
   struct Order { int number; Row<char*> items; }; ${check}" \
   'a pointer means nothing in another process' 'CheckField<Order, 2' 'CheckPart<Row<char'
-wrong "an Atomic inside a Mutex" "#include \"shoal/shm/atomic.h\"
-  struct Order { shoal::Atomic<int> count; };
+wrong "an Atomic inside a Mutex" "struct Order { shoal::Atomic<int> count; };
   constexpr bool checked = shoal::CheckGuardable<Order>();" 'a Mutex must not guard another lock, Mutex or Atomic by value'
-wrong "a Lock inside a Mutex" "#include \"shoal/shm/shareable_sync.h\"
-  struct Order { int number; shoal::Lock lock; };
+wrong "a Lock inside a Mutex" "struct Order { int number; shoal::Lock lock; };
   constexpr bool checked = shoal::CheckGuardable<Order>();" 'a Mutex must not guard another lock, Mutex or Atomic by value'
 wrong "a large object inside a Mutex" "struct Order { char text[4097]; };
   constexpr bool checked = shoal::CheckRoot<Order>();" 'every section would copy all of this, more than 4096 bytes'
 right "a large object inside a Mutex that says so" "struct Order { char text[4097]; };
   template <> inline constexpr bool shoal::kMayBeLargeRoot<Order> = true;
   static_assert(shoal::CheckRoot<Order>());"
-wrong "an Atomic of a struct" "#include \"shoal/shm/atomic.h\"
-  struct Order { int number; };
+wrong "an Atomic of a struct" "struct Order { int number; };
   using Wrong = decltype(shoal::Atomic<Order>::kDefaultOrder);" 'an Atomic holds a number, a bool or an enum'
 
-readonly containers='#include "shoal/shm/vector.h"
-#include "shoal/shm/string.h"
-#include "shoal/shm/box.h"
-#include "shoal/shm/deque.h"
-  struct Order { int number; shoal::String item; shoal::Vector<shoal::Box<Order>> parts; };'
+readonly containers='struct Order { int number; shoal::String item; shoal::Vector<shoal::Box<Order>> parts; };'
 right "containers in containers" "${containers}
   absl::Status Use(shoal::Deque<Order>& orders) { return orders.PushBack(5, \"herring\"); }
   static_assert(shoal::Guardable<shoal::Vector<Order>>);"
@@ -143,13 +211,11 @@ wrong "a Vector that nobody locks" "${containers}
 wrong "a Vector of pointers" "${containers}
   void Use() { shoal::Vector<char*> items; }" 'a pointer means nothing in another process'
 wrong "a Vector of locks" "${containers}
-#include \"shoal/shm/atomic.h\"
   void Use() { shoal::Vector<shoal::Atomic<int>> items; }" 'a Mutex must not guard another lock, Mutex or Atomic by value'
 wrong "copying a struct with containers into a Vector" "${containers}
   absl::Status Use(shoal::Vector<Order>& orders, const Order& order) { return orders.PushBack(order); }" \
   'a struct with containers or handles is not copied'
-readonly use_guards='#include "shoal/shm/lock_all.h"
-  struct Order { int number; };
+readonly use_guards='struct Order { int number; };
   using namespace shoal;'
 wrong "a Concurrent inside an RwLock" "${use_guards}
   struct Stock { Mutex<Order> order; };
@@ -166,28 +232,19 @@ wrong "a guard of several that is ignored" "${use_guards}
   void Use(RwLock<Order>& a, Mutex<Order>& b) { LockAll(a, b); }" 'nodiscard'
 wrong "a change through a reader's guard" "${use_guards}
   void Use(ReadGuard<Order>& guard) { guard->number = 1; }" 'read-only\|returns a const value'
-wrong "a reader that waits for a condition" "#include \"shoal/sync/condition.h\"
-  ${use_guards}
+wrong "a reader that waits for a condition" "${use_guards}
   absl::Status Use(Condition& changed, ReadGuard<Order>& guard) { return changed.Wait(guard); }" 'no matching \(member \)\?function'
 wrong "LockAll of what is no Mutex" "${use_guards}
   void Use(Mutex<Order>& a, Order& b) { auto guard = LockAll(a, b); }" 'no matching function'
-wrong "a Value of an Atomic" "#include \"shoal/shm/atomic.h\"
-  #include \"shoal/shm/value.h\"
-  shoal::Value<shoal::Atomic<int>> value;" 'a Mutex must not guard another lock, Mutex or Atomic by value'
-wrong "a Value of a container" "#include \"shoal/shm/value.h\"
+wrong "a Value of an Atomic" "shoal::Value<shoal::Atomic<int>> value;" 'a Mutex must not guard another lock, Mutex or Atomic by value'
+wrong "a Value of a container" "
   template <class T> class Row {};
   template <class T> struct shoal::ShareableTraits<Row<T>> : shoal::SharedType<shoal::SharedKind::kContainer, T> {
     static constexpr std::string_view kName = \"Row\";
   };
   constexpr bool checked = shoal::shm_internal::CheckValue<Row<int>>();" 'a Value is copied out and in'
 
-readonly maps='#include "shoal/shm/hash_map.h"
-#include "shoal/shm/variant.h"
-#include "shoal/shm/atomic.h"
-#include "shoal/shm/vector.h"
-#include "shoal/shm/mutex.h"
-#include <string>
-  struct Seat { char row; int number; };
+readonly maps='struct Seat { char row; int number; };
   struct Price { double amount; };
   using Map = shoal::HashMap<shoal::String, int>;'
 right "maps of what may be shared" "${maps}
