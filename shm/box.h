@@ -67,16 +67,12 @@ class Box final {
   [[nodiscard]] absl::Status Set(Args&&... args);
   [[nodiscard]] absl::Status Clear();
 
-  // Gets what `other` holds, which is empty then, in place of what it held. `other` may lie in there: list.Take((*list.Edit())->next)
-  // removes the first link. FailedPrecondition also: they do not lie in one segment.
+  // Gets what `other` holds, which is empty then, in place of what it held. `other` may lie in there, however deep:
+  // list.Take((*list.Edit())->next) removes the first link. FailedPrecondition also: they do not lie in one segment, or this one lies in
+  // what `other` holds. REQUIRES: nor deeper inside.
   [[nodiscard]] absl::Status Take(Box& other);
-  [[nodiscard]] absl::Status Swap(Box& other) {
-    Change change;
-    SHOAL_RETURN_IF_ERROR(core_.Begin(kShape, change));
-    SHOAL_RETURN_IF_ERROR(other.core_.Begin(kShape, change));
-    shm_internal::VectorCore::Swap(core_, other.core_);
-    return absl::OkStatus();
-  }
+  // FailedPrecondition also: they do not lie in one segment, or one lies in what the other holds. REQUIRES: nor deeper inside.
+  [[nodiscard]] absl::Status Swap(Box& other) { return shm_internal::VectorCore::Swap(kShape, core_, other.core_); }
 
  private:
   friend struct shm_internal::StoredAccess;
@@ -163,6 +159,7 @@ absl::Status Box<T>::Take(Box& other) {
   SHOAL_RETURN_IF_ERROR(core_.Begin(kShape, ours));
   SHOAL_RETURN_IF_ERROR(other.core_.Begin(kShape, theirs));
   if (this == &other) return absl::OkStatus();
+  if (theirs.Holds(this, kShape)) return shm_internal::WouldOwnItself();
   other.core_.MoveTo({}, 0);
   const absl::Status gone = shm_internal::Dispose(*ours.section, *this);
   shm_internal::VectorCore& taker = gone.ok() ? core_ : other.core_;

@@ -137,6 +137,36 @@ TEST(BoxTest, MisuseAndDamageAreRefused) {
   world.Look([](const Box<int>& box) { EXPECT_EQ(*box, 1); });
 }
 
+TEST(BoxTest, ItDoesNotComeToOwnItself) {
+  ContainerWorld<Box<Link>> world;
+  ASSERT_TRUE(world
+                  .Change([](Box<Link>& list) -> absl::Status {
+                    SHOAL_RETURN_IF_ERROR(list.Set(1));
+                    SHOAL_RETURN_IF_ERROR((*list.Edit())->next.Set(2));
+                    return (*(*list.Edit())->next.Edit())->next.Set(3);
+                  })
+                  .ok());
+  ASSERT_TRUE(world
+                  .Change([](Box<Link>& list) {
+                    Box<Link>& part = (*list.Edit())->next;
+                    for (const absl::Status& status : {list.Swap(part), part.Swap(list), part.Take(list)}) {
+                      EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+                      EXPECT_THAT(status.message(), HasSubstr("Box::Take"));
+                    }
+                    EXPECT_TRUE(list.Swap(list).ok());
+                    EXPECT_TRUE(part.Take(part).ok());
+                    return absl::OkStatus();
+                  })
+                  .ok());
+  world.Look([](const Box<Link>& list) {
+    EXPECT_EQ(list->value, 1);
+    EXPECT_EQ(list->next->value, 2);
+    EXPECT_EQ(list->next->next->value, 3);
+  });
+  ASSERT_TRUE(world.Change([](Box<Link>& list) { return list.Clear(); }).ok());
+  EXPECT_EQ(world.OwnedBlocks(), 0u);
+}
+
 TEST(BoxTest, ItsLayoutSaysWhatIsInIt) {
   EXPECT_EQ(shm_internal::LayoutCode<Link>(), "<88@0:i4,8:String@40,48:Box@40(^1)>");
 }

@@ -117,8 +117,8 @@ class Deque final {
   [[nodiscard]] absl::Status Clear();  // keeps the capacity
   [[nodiscard]] absl::Status Reserve(size_t capacity);
 
-  // FailedPrecondition also: they do not lie in one segment.
-  [[nodiscard]] absl::Status Swap(Deque& other);
+  // FailedPrecondition also: they do not lie in one segment, or one lies in an element of the other. REQUIRES: nor deeper inside.
+  [[nodiscard]] absl::Status Swap(Deque& other) { return shm_internal::DequeCore::Swap(kShape, core_, other.core_); }
 
  private:
   friend struct shm_internal::StoredAccess;
@@ -253,15 +253,6 @@ absl::Status Deque<T>::Reserve(size_t capacity) {
   SHOAL_RETURN_IF_ERROR(shm_internal::DequeCore::MakeRoom(kShape, change, capacity, room));
   MoveAll(change, room, 0);
   core_.MoveTo(room, 0, change.size);
-  return absl::OkStatus();
-}
-
-template <class T>
-absl::Status Deque<T>::Swap(Deque& other) {
-  Change change;
-  SHOAL_RETURN_IF_ERROR(core_.Begin(kShape, change));
-  SHOAL_RETURN_IF_ERROR(other.core_.Begin(kShape, change));
-  shm_internal::DequeCore::Swap(core_, other.core_);
   return absl::OkStatus();
 }
 

@@ -66,7 +66,12 @@ void DequeCore::Relocate(Section& section, DequeCore* from, DequeCore* to) {
   to->kept = kept;
 }
 
-void DequeCore::Swap(DequeCore& left, DequeCore& right) {
+absl::Status DequeCore::Swap(ElementShape shape, DequeCore& left, DequeCore& right) {
+  DequeChange of_left;
+  DequeChange of_right;
+  SHOAL_RETURN_IF_ERROR(left.Begin(shape, of_left));
+  SHOAL_RETURN_IF_ERROR(right.Begin(shape, of_right));
+  if (of_left.Holds(&right, shape) || of_right.Holds(&left, shape)) return WouldOwnItself();
   std::byte* const elements = left.elements.get();
   left.elements = right.elements.get();
   right.elements = elements;
@@ -75,6 +80,7 @@ void DequeCore::Swap(DequeCore& left, DequeCore& right) {
   std::swap(left.first, right.first);
   std::swap(left.kept_first, right.kept_first);
   std::swap(left.kept, right.kept);
+  return absl::OkStatus();
 }
 
 }  // namespace shoal::shm_internal

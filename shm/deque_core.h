@@ -92,8 +92,8 @@ struct DequeCore {
     where->saved_in = section.number();
   }
   static void Relocate(Section& section, DequeCore* from, DequeCore* to);
-  // REQUIRES: both Begun.
-  static void Swap(DequeCore& left, DequeCore& right);
+  // As VectorCore's.
+  static absl::Status Swap(ElementShape shape, DequeCore& left, DequeCore& right);
 
   absl::Status Nonsense() const;
 

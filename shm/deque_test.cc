@@ -271,5 +271,28 @@ TEST(DequeTest, BehavesAsItsModelAlsoWhenMemoryRunsOut) {
   EXPECT_LE(world.OwnedBlocks(), 1u);
 }
 
+TEST(DequeTest, SwapDoesNotMakeItOwnItself) {
+  struct Node {
+    int value = 0;
+    Deque<Node> children;
+  };
+  ContainerWorld<Deque<Node>> world;
+  ASSERT_TRUE(world
+                  .Change([](Deque<Node>& all) -> absl::Status {
+                    SHOAL_RETURN_IF_ERROR(all.PushBack(1));
+                    SHOAL_ASSIGN_OR_RETURN(Node* const node, all.EmplaceFront(2));
+                    SHOAL_RETURN_IF_ERROR(node->children.PushBack(3));
+                    EXPECT_EQ(all.Swap(node->children).code(), absl::StatusCode::kFailedPrecondition);
+                    EXPECT_EQ(node->children.Swap(all).code(), absl::StatusCode::kFailedPrecondition);
+                    return node->children.Swap((*all.Edit(1))->children);  // neither is in the other
+                  })
+                  .ok());
+  world.Look([](const Deque<Node>& all) {
+    ASSERT_EQ(all.size(), 2u);
+    EXPECT_TRUE(all[0].children.empty());
+    EXPECT_EQ(all[1].children[0].value, 3);
+  });
+}
+
 }  // namespace
 }  // namespace shoal

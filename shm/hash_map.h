@@ -133,8 +133,8 @@ class HashMap final {
   // Room for `count` elements in all.
   [[nodiscard]] absl::Status Reserve(size_t count);
 
-  // FailedPrecondition also: they do not lie in one segment.
-  [[nodiscard]] absl::Status Swap(HashMap& other);
+  // FailedPrecondition also: they do not lie in one segment, or one lies in a value of the other. REQUIRES: nor deeper inside.
+  [[nodiscard]] absl::Status Swap(HashMap& other) { return shm_internal::HashMapCore::Swap(kShape, core_, other.core_); }
 
  private:
   friend struct shm_internal::StoredAccess;

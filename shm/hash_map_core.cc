@@ -34,6 +34,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "shoal/shm/heap.h"
+#include "shoal/shm/vector_core.h"
 #include "shoal/sync/status.h"
 
 namespace shoal::shm_internal {
@@ -125,7 +126,12 @@ void HashMapCore::Relocate(const Section& section, HashMapCore* from, HashMapCor
   to->saved_in = section.number();  // it comes to lie where nothing needs saving
 }
 
-void HashMapCore::Swap(HashMapCore& left, HashMapCore& right) {
+absl::Status HashMapCore::Swap(const SlotShape& shape, HashMapCore& left, HashMapCore& right) {
+  HashMapChange of_left;
+  HashMapChange of_right;
+  SHOAL_RETURN_IF_ERROR(left.Begin(shape, of_left));
+  SHOAL_RETURN_IF_ERROR(right.Begin(shape, of_right));
+  if (of_left.Holds(&right, shape) || of_right.Holds(&left, shape)) return WouldOwnItself();
   std::byte* const block = left.table.get();
   left.table = right.table.get();
   right.table = block;
@@ -134,6 +140,7 @@ void HashMapCore::Swap(HashMapCore& left, HashMapCore& right) {
   std::swap(left.room, right.room);
   std::swap(left.made_in, right.made_in);
   std::swap(left.erased_in, right.erased_in);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<UntypedHashMap> UntypedHashMap::Read(const Attachment& attachment, const HashMapCore& core) {

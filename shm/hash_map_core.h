@@ -133,6 +133,12 @@ struct HashMapChange : HashTable {
   bool fresh = false;   // this section has taken the table: nothing in it needs saving
   bool reused = false;  // this section has emptied slots: a free one may hold what the last commit left
 
+  // Whether something lies in the table.
+  bool Holds(const void* part, const SlotShape& shape) const {
+    return capacity != 0 && reinterpret_cast<uintptr_t>(part) - reinterpret_cast<uintptr_t>(groups) <
+                                shape.TableBytes(capacity) - shape.GroupsAt();
+  }
+
   // Saves what is in the table, if it needs that.
   absl::Status SaveControl(uint8_t* control) const {
     return fresh ? absl::OkStatus() : section->Save(control, sizeof(*control));
@@ -210,8 +216,8 @@ struct HashMapCore {
     where->saved_in = section.number();
   }
   static void Relocate(const Section& section, HashMapCore* from, HashMapCore* to);
-  // REQUIRES: both have Begun.
-  static void Swap(HashMapCore& left, HashMapCore& right);
+  // Begins to change both, and exchanges them. FailedPrecondition also: one lies in the other's table.
+  static absl::Status Swap(const SlotShape& shape, HashMapCore& left, HashMapCore& right);
 
   absl::Status Nonsense() const;
   absl::Status NonsenseInside() const;

@@ -357,15 +357,6 @@ absl::Status HashMap<K, V>::Reserve(size_t count) {
 }
 
 template <class K, class V>
-absl::Status HashMap<K, V>::Swap(HashMap& other) {
-  Change change;
-  SHOAL_RETURN_IF_ERROR(core_.Begin(kShape, change));
-  SHOAL_RETURN_IF_ERROR(other.core_.Begin(kShape, change));
-  shm_internal::HashMapCore::Swap(core_, other.core_);
-  return absl::OkStatus();
-}
-
-template <class K, class V>
 template <std::ranges::input_range R>
 absl::Status HashMap<K, V>::Construct(Section& section, HashMap* where, R&& range) {
   shm_internal::HashMapCore::Make(section, &where->core_);

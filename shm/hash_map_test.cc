@@ -337,6 +337,35 @@ TEST(HashMapTest, ContainersAreValues) {
   EXPECT_EQ(nested.OwnedBlocks(), 0u);
 }
 
+TEST(HashMapTest, SwapDoesNotMakeItOwnItself) {
+  struct Node {
+    int value = 0;
+    HashMap<int, Node> children;
+  };
+  ContainerWorld<HashMap<int, Node>> world;
+  ASSERT_TRUE(world
+                  .Change([](HashMap<int, Node>& all) -> absl::Status {
+                    for (int i = 0; i < 30; ++i) {
+                      SHOAL_ASSIGN_OR_RETURN(Node* const node, all.Insert(i, i));
+                      SHOAL_RETURN_IF_ERROR(node->children.Set(1, 10 * i));
+                    }
+                    for (int i = 0; i < 30; ++i) {
+                      HashMap<int, Node>& part = (*all.FindMut(i))->children;
+                      EXPECT_EQ(all.Swap(part).code(), absl::StatusCode::kFailedPrecondition);
+                      EXPECT_EQ(part.Swap(all).code(), absl::StatusCode::kFailedPrecondition);
+                    }
+                    return (*all.FindMut(3))->children.Swap((*all.FindMut(4))->children);  // neither is in the other
+                  })
+                  .ok());
+  world.Look([](const HashMap<int, Node>& all) {
+    EXPECT_EQ(all.size(), 30u);
+    EXPECT_EQ(all.Find(3)->children.Find(1)->value, 40);
+    EXPECT_EQ(all.Find(4)->children.Find(1)->value, 30);
+  });
+  ASSERT_TRUE(world.Change([](HashMap<int, Node>& all) { return all.Clear(); }).ok());
+  EXPECT_EQ(world.OwnedBlocks(), 0u);
+}
+
 TEST(HashMapTest, ArgumentsMayLieInTheMap) {
   struct Two {
     int64_t low = 0;

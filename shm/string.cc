@@ -100,14 +100,6 @@ absl::StatusOr<std::span<char>> String::EditAll() {
   return std::span<char>(reinterpret_cast<char*>(change.elements), change.size);
 }
 
-absl::Status String::Swap(String& other) {
-  Change change;
-  SHOAL_RETURN_IF_ERROR(core_.Begin(kShape, change));
-  SHOAL_RETURN_IF_ERROR(other.core_.Begin(kShape, change));
-  VectorCore::Swap(core_, other.core_);
-  return absl::OkStatus();
-}
-
 absl::Status String::ConstructFrom(Section& section, String* where, std::string_view text) {
   SHOAL_RETURN_IF_ERROR(Construct(section, where));
   if (text.empty()) return absl::OkStatus();

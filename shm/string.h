@@ -65,7 +65,7 @@ class String final {
   [[nodiscard]] absl::StatusOr<std::span<char>> EditAll();
 
   // FailedPrecondition also: they do not lie in one segment.
-  [[nodiscard]] absl::Status Swap(String& other);
+  [[nodiscard]] absl::Status Swap(String& other) { return shm_internal::VectorCore::Swap(kShape, core_, other.core_); }
 
  private:
   friend struct shm_internal::StoredAccess;

@@ -143,8 +143,8 @@ class Vector final {
   [[nodiscard]] absl::Status Reserve(size_t capacity);
   [[nodiscard]] absl::Status ShrinkToFit();
 
-  // FailedPrecondition also: they do not lie in one segment.
-  [[nodiscard]] absl::Status Swap(Vector& other);
+  // FailedPrecondition also: they do not lie in one segment, or one lies in an element of the other. REQUIRES: nor deeper inside.
+  [[nodiscard]] absl::Status Swap(Vector& other) { return shm_internal::VectorCore::Swap(kShape, core_, other.core_); }
 
  private:
   friend struct shm_internal::StoredAccess;
@@ -452,15 +452,6 @@ absl::Status Vector<T>::ShrinkToFit() {
   records.Dismiss();
   shm_internal::Relocate(section, At(change.elements, 0), At(room.elements, 0), change.size);
   core_.MoveTo(room, change.size);
-  return absl::OkStatus();
-}
-
-template <class T>
-absl::Status Vector<T>::Swap(Vector& other) {
-  Change change;
-  SHOAL_RETURN_IF_ERROR(core_.Begin(kShape, change));
-  SHOAL_RETURN_IF_ERROR(other.core_.Begin(kShape, change));
-  shm_internal::VectorCore::Swap(core_, other.core_);
   return absl::OkStatus();
 }
 

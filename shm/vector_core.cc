@@ -106,13 +106,19 @@ void VectorCore::Relocate(Section& section, VectorCore* from, VectorCore* to) {
   to->kept = kept;
 }
 
-void VectorCore::Swap(VectorCore& left, VectorCore& right) {
+absl::Status VectorCore::Swap(ElementShape shape, VectorCore& left, VectorCore& right) {
+  VectorChange of_left;
+  VectorChange of_right;
+  SHOAL_RETURN_IF_ERROR(left.Begin(shape, of_left));
+  SHOAL_RETURN_IF_ERROR(right.Begin(shape, of_right));
+  if (of_left.Holds(&right, shape) || of_right.Holds(&left, shape)) return WouldOwnItself();
   std::byte* const elements = left.elements.get();
   left.elements = right.elements.get();
   right.elements = elements;
   std::swap(left.size, right.size);
   std::swap(left.capacity, right.capacity);
   std::swap(left.kept, right.kept);
+  return absl::OkStatus();
 }
 
 void IndexOutOfRange(size_t index, size_t size) {
@@ -122,6 +128,13 @@ void IndexOutOfRange(size_t index, size_t size) {
       snprintf(text, sizeof(text), "shoal: broken invariant: index %zu of a container of %zu elements\n", index, size);
   [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, text, static_cast<size_t>(length));
   abort();
+}
+
+absl::Status WouldOwnItself() {
+  return MakeStatus(
+      absl::StatusCode::kFailedPrecondition,
+      "a container and a part of it cannot change places, as the part would own itself: Box::Take puts what is "
+      "inside a box in the box's place");
 }
 
 absl::Status OutOfRange(size_t index, size_t size) {

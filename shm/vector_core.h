@@ -32,6 +32,11 @@ struct VectorExtent {
   std::byte* elements = nullptr;  // null if the capacity is 0
   size_t size = 0;
   size_t capacity = 0;
+
+  // Whether something lies in the block.
+  bool Holds(const void* part, ElementShape shape) const {
+    return reinterpret_cast<uintptr_t>(part) - reinterpret_cast<uintptr_t>(elements) < capacity * shape.bytes;
+  }
 };
 
 // A header that is about to change, in the open section.
@@ -128,8 +133,8 @@ struct VectorCore {
     where->saved_in = section.number();
   }
   static void Relocate(Section& section, VectorCore* from, VectorCore* to);
-  // REQUIRES: both Begun.
-  static void Swap(VectorCore& left, VectorCore& right);
+  // Begins to change both, and exchanges them. FailedPrecondition also: one lies in the other's block.
+  static absl::Status Swap(ElementShape shape, VectorCore& left, VectorCore& right);
 
   absl::Status Nonsense() const;
 
@@ -142,6 +147,8 @@ static_assert(sizeof(VectorCore) == 40 && alignof(VectorCore) == 8, "part of the
 [[noreturn]] void IndexOutOfRange(size_t index, size_t size);
 
 absl::Status OutOfRange(size_t index, size_t size);
+// FailedPrecondition: a container would come to lie in a block of its own.
+absl::Status WouldOwnItself();
 
 }  // namespace shoal::shm_internal
 

@@ -359,6 +359,34 @@ TEST(VectorTest, SwapExchangesTwo) {
   });
 }
 
+TEST(VectorTest, SwapDoesNotMakeItOwnItself) {
+  struct Node {
+    int value = 0;
+    Vector<Node> children;
+  };
+  ContainerWorld<Vector<Node>> world;
+  ASSERT_TRUE(world
+                  .Change([](Vector<Node>& all) -> absl::Status {
+                    for (int i = 0; i < 3; ++i) {
+                      SHOAL_ASSIGN_OR_RETURN(Node* const node, all.EmplaceBack(i));
+                      SHOAL_RETURN_IF_ERROR(node->children.PushBack(10 + i));
+                    }
+                    Vector<Node>& part = (*all.Edit(2))->children;
+                    EXPECT_EQ(all.Swap(part).code(), absl::StatusCode::kFailedPrecondition);
+                    EXPECT_EQ(part.Swap(all).code(), absl::StatusCode::kFailedPrecondition);
+                    EXPECT_TRUE(all.Swap(all).ok());
+                    return part.Swap((*all.Edit(1))->children);  // neither is in the other
+                  })
+                  .ok());
+  world.Look([](const Vector<Node>& all) {
+    ASSERT_EQ(all.size(), 3u);
+    EXPECT_EQ(all[1].children[0].value, 12);
+    EXPECT_EQ(all[2].children[0].value, 11);
+  });
+  ASSERT_TRUE(world.Change([](Vector<Node>& all) { return all.Resize(0); }).ok());
+  EXPECT_EQ(world.OwnedBlocks(), 1u);
+}
+
 // A section that fills a vector leaves nothing in its journal but the header and the blocks' names; and what it has allocated it
 // changes without saving, the headers of containers in there included.
 TEST(VectorTest, NothingIsSavedOfBlocksOfTheSameSection) {
