@@ -13,7 +13,8 @@
 //
 //   cell              meaning                                    who may change it, to what
 //    empty, lap        position p is the sender's to fill         the sender → full, in one exchange: the message is sent
-//    full, lap         the message is the receiver's              the receiver → empty, next lap, in one exchange: the room is given back
+//    full, lap         the message is the receiver's, also while  the receiver → empty, next lap, in one exchange: the room is given back
+//                        it reads it there, when what comes next has its turn
 //    … + waiters       somebody sleeps on this word               a sleeper sets it; the exchange takes it away
 //    … + ended         an end was closed while it was here        whoever closes sets it; the exchange takes it away
 //
@@ -25,6 +26,10 @@
 //  more. While another thread of the closer's process sends, or is lent a message, that cell may be the one beside the closer's own
 //  position: so both are marked. The mark stays: to take the waiters bit away instead would let a second sleeper at that cell put it back,
 //  and a third, who had looked before, sleep for ever (the model found that).
+//
+//  Messages behind one that is read in place are received, so the receiver may come round to that one's cell while it is full as a lap
+//  ago. Then nothing is there for it: it sleeps on the full cell, beside the sender who waits for the room, and the exchange that gives the
+//  cell back wakes both. Only who has the turn to receive, and no message in place, knows that such a cell makes no sense.
 //
 //  EDGE pipe.publish: the exchange to full, release → the look of the receiver, acquire. Publishes the message.
 //  EDGE pipe.room: the exchange to empty, release → the look of the sender, acquire. What was read in the cell is over.

@@ -240,7 +240,7 @@ class PipeEnd final {
   static absl::Status SomebodySends();
   static absl::Status SomebodyReceives();
   bool MessageIsThere() const;
-  bool Scribbled() const;
+  bool Scribbled(bool claimed) const;
   bool Announce(sync_internal::FutexExpectation& sleep_on) const;
   uint32_t SayThatSomebodySleeps(PipeCell& cell, uint32_t expected) const;
   void WakeWhoSleeps(uint32_t mark);

@@ -134,11 +134,16 @@ absl::Status PipeEnd::AwaitMessage(absl::Duration timeout) {
   return status;
 }
 
-// What is at our position is in no lap that it can be in.
-bool PipeEnd::Scribbled() const {
+// What is at our position is in no lap that it can be in. What was there a lap ago may be there still: it is read in place, or the thread
+// that has the turn is about to give it back.
+bool PipeEnd::Scribbled(bool claimed) const {
   const uint64_t position = in_.Position();
-  const uint32_t word = in_.CellAt(position).word.load(std::memory_order_acquire);  // pipe.publish (acquire)
-  if ((word & ~(PipeCell::kMarks | PipeCell::kFull)) == PipeCell::Empty(position >> in_.lap_shift)) return false;
+  const uint64_t lap = position >> in_.lap_shift;
+  const bool may_be_out = !claimed || AnyIsLent();  // before the look: what is back then is seen to be back
+  // pipe.publish (acquire)
+  const uint32_t word = in_.CellAt(position).word.load(std::memory_order_acquire) & ~PipeCell::kMarks;
+  if (word == PipeCell::Empty(lap) || word == PipeCell::Full(lap)) return false;
+  if (may_be_out && word == PipeCell::Full(lap - 1)) return false;
   return in_.Position() == position;  // otherwise it has been received meanwhile
 }
 
@@ -155,7 +160,7 @@ absl::Status PipeEnd::LookForMessage(Deadline deadline, bool claimed) {
       if (claimed) lane.ended = true;  // what a dying thread still sends comes too late
       return status;
     }
-    if (Scribbled()) {
+    if (Scribbled(claimed)) {
       return MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over a pipe: a cell is in a lap it cannot be in");
     }
     if (deadline.passed()) return NothingCame();
@@ -174,15 +179,20 @@ absl::Status PipeEnd::LookForMessage(Deadline deadline, bool claimed) {
 // Says that somebody sleeps where the next message will be. False: do not, look again.
 bool PipeEnd::Announce(FutexExpectation& sleep_on) const {
   const uint64_t position = in_.Position();
+  const uint64_t lap = position >> in_.lap_shift;
   PipeCell& cell = in_.CellAt(position);
-  const uint32_t empty = PipeCell::Empty(position >> in_.lap_shift);
-  if (SayThatSomebodySleeps(cell, empty) != (empty | PipeCell::kWaiters)) return false;
+  // Full as a lap ago: it is read in place. The exchange that gives it back wakes us, as it does a sender who waits for the room; then we
+  // sleep on the empty cell. relaxed: a guess, what is said there is compared
+  const uint32_t still_out = PipeCell::Full(lap - 1);
+  const bool is_out = (cell.word.load(std::memory_order_relaxed) & ~PipeCell::kMarks) == still_out;
+  const uint32_t nothing = is_out ? still_out : PipeCell::Empty(lap);
+  if (SayThatSomebodySleeps(cell, nothing) != (nothing | PipeCell::kWaiters)) return false;
   // pipe.closing (seq_cst), both. An end that only changes hands does so without a word; whoever has it then may close it or die.
   if (EndWord::State(PeerEnd().load(std::memory_order_seq_cst)) == EndState::kClosed ||
       OwnEnd().load(std::memory_order_seq_cst) != own_word_) {
     return false;
   }
-  sleep_on = {&cell.word, empty | PipeCell::kWaiters};
+  sleep_on = {&cell.word, nothing | PipeCell::kWaiters};
   return true;
 }
 
