@@ -70,10 +70,13 @@ struct ConnectionAccess;
 // Memory ordering: what was done before Send is visible after the Recv that gets the message.
 // Ownership:       the pipe lives as long as one of its ends, and keeps its segment mapped. Destroying an end closes it.
 // Errors:          Recv: Cancelled: the other end is closed and everything it sent has been received, or this end is closed;
-//                  Unavailable: its process died, and everything it sent has been received (the message says who).
+//                  Unavailable: its process died, and everything it sent has been received (the message says who); ResourceExhausted:
+//                  this process has no memory of its own for the message, which is still the next.
 //                  Send: FailedPrecondition: this end or the other is closed; Unavailable: the other's process died; ResourceExhausted: the
 //                  message has more bytes than the pipe allows, or the segment has no room for it; InvalidArgument, or
 //                  FailedPrecondition: it cannot be encoded, or has a handle of another segment. Nothing is sent then.
+//                  Nothing of ours throws; what a value's own constructors and allocators throw, but for std::bad_alloc, comes out, and
+//                  nothing was sent or received.
 //                  Both: DeadlineExceeded: nothing was sent or received; FailedPrecondition: another thread is at it, the end has no such
 //                  direction, has been moved away, or is the parent's; DataLoss: the shared bytes make no sense.
 // Allocation:      a plain value that fits its cell: none. What does not fit, or has handles: a block of the segment, until it is received.
@@ -107,17 +110,8 @@ class Connection final {
   }
 
   [[nodiscard]] absl::StatusOr<R> Recv(absl::Duration timeout = absl::InfiniteDuration()) {
-    ipc_internal::PipeEnd* const end = end_or_null();
-    if (__builtin_expect(end == nullptr, 0)) return NoEnd();
-    ipc_internal::PipeCell* cell = nullptr;
-    SHOAL_RETURN_IF_ERROR(end->BeginReceive(timeout, cell));
     std::optional<R> value;
-    absl::Status status;
-    {
-      const ipc_internal::PipeEnd::ReceiveTurn turn(*end);
-      status = ipc_internal::TakeMessage<R>(end->attachment(), MessageIn(end->in(), *cell), /*spent=*/std::nullopt, value);
-      if (__builtin_expect(status.ok() || absl::IsDataLoss(status), 1)) end->GiveBack(*cell, end->TakeCell());
-    }
+    const absl::Status status = ipc_internal::OrNoMemory([&] { return TakeNext(value, timeout); });
     if (__builtin_expect(!status.ok(), 0)) return status;
     return *std::move(value);
   }
@@ -126,7 +120,7 @@ class Connection final {
   [[nodiscard]] absl::StatusOr<bool> Poll(absl::Duration timeout = absl::ZeroDuration()) {
     ipc_internal::PipeEnd* const end = end_or_null();
     if (end == nullptr) return NoEnd();
-    return end->Poll(timeout);
+    return ipc_internal::OrNoMemory([&] { return end->Poll(timeout); });
   }
 
   // Lends the place of the next message, to be written there and then published; plain values only. Zero or what an older message left.
@@ -134,35 +128,14 @@ class Connection final {
   template <class Message = S>
   requires SharedValue<Message>
   [[nodiscard]] absl::StatusOr<LoanedMessage<S>> Loan(absl::Duration timeout = absl::InfiniteDuration()) {
-    ipc_internal::PipeEnd* const end = end_or_null();
-    if (end == nullptr) return NoEnd();
-    ipc_internal::PipeCell* cell = nullptr;
-    SHOAL_RETURN_IF_ERROR(end->BeginSend(timeout, cell));
-    const ipc_internal::MessageCell at = MessageIn(end->out(), *cell);
-    // First, because its atomic operation would wait for all that is written into the cell.
-    LoanedMessage<S> loan(*end, *cell);
-    if (__builtin_expect(cell->content.block != 0, 0)) {
-      SHOAL_RETURN_IF_ERROR(ipc_internal::DropMessage(end->attachment(), *at.cell));
-    }
-    SHOAL_ASSIGN_OR_RETURN(loan.value_, ipc_internal::MakeRoomForValue<S>(end->attachment(), at, end->out().most_bytes));
-    return loan;
+    return ipc_internal::OrNoMemory([&] { return LoanOne(timeout); });
   }
 
   // The next message where it lies; plain values only. Its place is the sender's again when the result is destroyed.
   template <class Message = R>
   requires SharedValue<Message>
   [[nodiscard]] absl::StatusOr<ReceivedMessage<R>> RecvInPlace(absl::Duration timeout = absl::InfiniteDuration()) {
-    ipc_internal::PipeEnd* const end = end_or_null();
-    if (end == nullptr) return NoEnd();
-    ipc_internal::PipeCell* cell = nullptr;
-    SHOAL_RETURN_IF_ERROR(end->BeginReceive(timeout, cell));
-    absl::StatusOr<R*> value = ipc_internal::LocateValue<R>(end->attachment(), MessageIn(end->in(), *cell));
-    const uint64_t lap = end->TakeCell();
-    absl::StatusOr<ReceivedMessage<R>> received =
-        value.ok() ? absl::StatusOr<ReceivedMessage<R>>(ReceivedMessage<R>(*end, *cell, lap, **value)) : value.status();
-    if (!value.ok()) end->GiveBack(*cell, lap);
-    end->AbandonReceive();
-    return received;
+    return ipc_internal::OrNoMemory([&] { return TakeInPlace(timeout); });
   }
 
   // A descriptor that can be read while Poll would be true, for poll(2), epoll and event loops. It belongs to this end, and is never
@@ -170,7 +143,7 @@ class Connection final {
   [[nodiscard]] absl::StatusOr<int> fd() {
     ipc_internal::PipeEnd* const end = end_or_null();
     if (end == nullptr) return NoEnd();
-    return end->Fd();
+    return ipc_internal::OrNoMemory([&] { return end->Fd(); });
   }
 
   // Nothing more is sent or received here; the other end is told. Whoever waits here is woken. Harmless when it has been closed.
@@ -203,7 +176,7 @@ class Connection final {
   // FailedPrecondition: it has been taken, or closed, or is of another type (the message says where they differ).
   [[nodiscard]] static absl::StatusOr<Connection> Take(const Segment& segment, uint64_t ticket) {
     SHOAL_RETURN_IF_ERROR(segment.status());
-    return TakeFrom(shm_internal::Attachment::Of(&segment.deaths()), ticket);
+    return ipc_internal::OrNoMemory([&] { return TakeFrom(shm_internal::Attachment::Of(&segment.deaths()), ticket); });
   }
 
   // For Wait.
@@ -251,7 +224,50 @@ class Connection final {
     return {.cell = reinterpret_cast<shm_internal::Cell*>(&cell), .room = {lane.ValueOf(cell), lane.inline_bytes}};
   }
 
+  absl::Status TakeNext(std::optional<R>& value, absl::Duration timeout) {
+    ipc_internal::PipeEnd* const end = end_or_null();
+    if (__builtin_expect(end == nullptr, 0)) return NoEnd();
+    ipc_internal::PipeCell* cell = nullptr;
+    SHOAL_RETURN_IF_ERROR(end->BeginReceive(timeout, cell));
+    const ipc_internal::PipeEnd::ReceiveTurn turn(*end);
+    absl::Status status =
+        ipc_internal::TakeMessage<R>(end->attachment(), MessageIn(end->in(), *cell), /*spent=*/std::nullopt, value);
+    if (__builtin_expect(status.ok() || absl::IsDataLoss(status), 1)) end->GiveBack(*cell, end->TakeCell());
+    return status;
+  }
+
+  absl::StatusOr<ReceivedMessage<R>> TakeInPlace(absl::Duration timeout) {
+    ipc_internal::PipeEnd* const end = end_or_null();
+    if (end == nullptr) return NoEnd();
+    ipc_internal::PipeCell* cell = nullptr;
+    SHOAL_RETURN_IF_ERROR(end->BeginReceive(timeout, cell));
+    const ipc_internal::PipeEnd::ReceiveTurn turn(*end);
+    const absl::StatusOr<R*> value = ipc_internal::LocateValue<R>(end->attachment(), MessageIn(end->in(), *cell));
+    const uint64_t lap = end->TakeCell();
+    if (value.ok()) return ReceivedMessage<R>(*end, *cell, lap, **value);
+    end->GiveBack(*cell, lap);
+    return value.status();
+  }
+
+  absl::StatusOr<LoanedMessage<S>> LoanOne(absl::Duration timeout) {
+    ipc_internal::PipeEnd* const end = end_or_null();
+    if (end == nullptr) return NoEnd();
+    ipc_internal::PipeCell* cell = nullptr;
+    SHOAL_RETURN_IF_ERROR(end->BeginSend(timeout, cell));
+    const ipc_internal::MessageCell at = MessageIn(end->out(), *cell);
+    // First, because its atomic operation would wait for all that is written into the cell.
+    LoanedMessage<S> loan(*end, *cell);
+    if (__builtin_expect(cell->content.block != 0, 0)) {
+      SHOAL_RETURN_IF_ERROR(ipc_internal::DropMessage(end->attachment(), *at.cell));
+    }
+    SHOAL_ASSIGN_OR_RETURN(loan.value_, ipc_internal::MakeRoomForValue<S>(end->attachment(), at, end->out().most_bytes));
+    return loan;
+  }
+
   absl::Status Put(const S& value, absl::Duration timeout) {
+    return ipc_internal::OrNoMemory([&] { return PutOrThrow(value, timeout); });
+  }
+  absl::Status PutOrThrow(const S& value, absl::Duration timeout) {
     ipc_internal::PipeEnd* const end = end_or_null();
     if (__builtin_expect(end == nullptr, 0)) return NoEnd();
     ipc_internal::PipeCell* cell = nullptr;

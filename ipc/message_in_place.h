@@ -115,6 +115,10 @@ class [[nodiscard]] Loaned final {
   friend class Queue;
   template <class Handle>
   static absl::StatusOr<Loaned> From(const Handle& queue, ipc_internal::RingPort& port, sync_internal::Deadline deadline) {
+    return ipc_internal::OrNoMemory([&] { return FromOrThrow(queue, port, deadline); });
+  }
+  template <class Handle>
+  static absl::StatusOr<Loaned> FromOrThrow(const Handle& queue, ipc_internal::RingPort& port, sync_internal::Deadline deadline) {
     SHOAL_ASSIGN_OR_RETURN(ipc_internal::HeldCell held, port.Claim(deadline));
     // First, because its atomic operation would wait for all that is written into the cell.
     Loaned loaned(ipc_internal::CellHold(queue, port, held), nullptr);
@@ -177,6 +181,10 @@ class [[nodiscard]] Received final {
 
   template <class Handle>
   static absl::StatusOr<Received> From(const Handle& queue, ipc_internal::RingPort& port, sync_internal::Deadline deadline) {
+    return ipc_internal::OrNoMemory([&] { return FromOrThrow(queue, port, deadline); });
+  }
+  template <class Handle>
+  static absl::StatusOr<Received> FromOrThrow(const Handle& queue, ipc_internal::RingPort& port, sync_internal::Deadline deadline) {
     SHOAL_ASSIGN_OR_RETURN(ipc_internal::HeldCell held, port.Take(deadline));
     const ipc_internal::GiveBackIfUnwound guard(port, held);
     const ipc_internal::MessageCell at = port.At(held.cell);
@@ -217,7 +225,7 @@ class [[nodiscard]] Received final {
       if (port.redelivers()) {
         port.GiveBack(hold_.cell());
       } else if (port.keeps() && hold_.cell()) {
-        port.FinishAsOwed(hold_.cell());
+        port.LeaveOwed(hold_.cell());
       } else {
         port.Abandon(hold_.cell());
       }

@@ -449,7 +449,7 @@ absl::StatusOr<HeldCell> RingPort::Take(Deadline deadline) {
 // ---- for handles -------------------------------------------------------------------------------------------------------------------
 
 absl::StatusOr<RingPort*> OpenPort(shm_internal::Hold& hold, uint32_t room_at) {
-  SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<RingPort> made, RingPort::Open(hold, room_at));
+  SHOAL_ASSIGN_OR_RETURN(std::unique_ptr<RingPort> made, OrNoMemory([&] { return RingPort::Open(hold, room_at); }));
   shm_internal::HoldCompanion* known = nullptr;
   // message_ring.port (acq_rel): the port is whole; on failure acquire: another thread's
   if (hold.companion.compare_exchange_strong(known, made.get(), std::memory_order_acq_rel, std::memory_order_acquire)) {

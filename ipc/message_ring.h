@@ -147,7 +147,7 @@ class RingPort final : public shm_internal::HoldCompanion {
   absl::Status Enter() const {
     const sync_internal::Thread& self = sync_internal::ThisThread();
     if (__builtin_expect(shm_internal::PlaceOrNull(self, ring_) == nullptr, 0)) {
-      SHOAL_RETURN_IF_ERROR(shm_internal::SectionAt(ring_).status());
+      SHOAL_RETURN_IF_ERROR(OrNoMemory([&] { return shm_internal::SectionAt(ring_).status(); }));
     }
     // acquire: after this thread has its slot, whose taking was a full barrier: lock.handoff (acquire)
     const uint32_t life = life_->load(std::memory_order_acquire);
@@ -171,8 +171,10 @@ class RingPort final : public shm_internal::HoldCompanion {
 
   // The next message. DeadlineExceeded; Cancelled: closed and drained; DataLoss.
   absl::StatusOr<HeldCell> Take(sync_internal::Deadline deadline);
-  // Of a taken one: it is read (see Abandon, too), and from now on owed, by this thread.
+  // Of a taken one: it is read (see Abandon, too), and from now on owed, by this thread. std::bad_alloc: it is still taken.
   void FinishAsOwed(HeldCell& held);
+  // The same, for who cannot fail: without memory it is owed by this process, but none of its threads has it.
+  void LeaveOwed(HeldCell& held) noexcept;
   // The word of a cell that is being given up; for TakeMessage. Then Abandon it.
   uint64_t SpentWord(const HeldCell& held) const {
     return CellWord::Of(CellState::kClearing, self_, CellWord::Position(held.word));
@@ -290,7 +292,7 @@ class UnwindGuard final {
 using AbandonIfUnwound = UnwindGuard<&RingPort::Abandon>;
 using GiveBackIfUnwound = UnwindGuard<&RingPort::GiveBack>;
 
-// The ring of an object that this process holds, made if need be. DataLoss.
+// The ring of an object that this process holds, made if need be. DataLoss; ResourceExhausted.
 absl::StatusOr<RingPort*> OpenPort(shm_internal::Hold& hold, uint32_t room_at);
 
 // What callers are told. DataLoss; DeadlineExceeded; FailedPrecondition, twice; Cancelled; InvalidArgument, all others.

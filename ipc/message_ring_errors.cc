@@ -1,5 +1,7 @@
 // ipc/message_ring_errors.cc: what callers are told.
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "shoal/ipc/message_ring.h"
 #include "shoal/sync/status.h"
@@ -8,15 +10,25 @@ namespace shoal::ipc_internal {
 
 using sync_internal::MakeStatus;
 
+namespace {
+
+// Made once, so that it allocates nothing each time; it is never destroyed.
+union Kept {
+  explicit Kept(absl::Status made) noexcept : status(std::move(made)) {}
+  ~Kept() {}
+
+  absl::Status status;
+};
+
+}  // namespace
+
 absl::Status Scribbled() {
   return MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over a queue: its order makes no sense");
 }
 
 absl::Status TimedOut() {
-  // Made once, so that a timeout allocates nothing.
-  static const absl::Status* const status =
-      new absl::Status(MakeStatus(absl::StatusCode::kDeadlineExceeded, "the queue had nothing for this call in time"));
-  return *status;
+  static const Kept kept(MakeStatus(absl::StatusCode::kDeadlineExceeded, "the queue had nothing for this call in time"));
+  return kept.status;
 }
 
 absl::Status NamesNoQueue() {
@@ -30,9 +42,8 @@ absl::Status PutIntoClosedQueue() {
 }
 
 absl::Status QueueIsDrained() {
-  static const absl::Status* const status =
-      new absl::Status(MakeStatus(absl::StatusCode::kCancelled, "this queue has been closed, and all was taken"));
-  return *status;
+  static const Kept kept(MakeStatus(absl::StatusCode::kCancelled, "this queue has been closed, and all was taken"));
+  return kept.status;
 }
 
 absl::Status OnlyQueuesAcknowledge() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <new>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -15,12 +16,23 @@ using sync_internal::Deadline;
 using sync_internal::MakeStatus;
 
 void RingPort::FinishAsOwed(HeldCell& held) {
-  held.word = CellWord::Of(CellState::kOwed, self_, CellWord::Position(held.word));
+  const uint64_t owed = CellWord::Of(CellState::kOwed, self_, CellWord::Position(held.word));
   const std::lock_guard lock(mutex_);
-  // In the lock, and first: whoever finds the entry finds the word.
-  WordOf(held.cell).store(held.word, std::memory_order_release);  // message_ring.cell (release)
-  owed_.push_back({.held = held, .thread = std::this_thread::get_id()});
+  // Both in the lock: whoever finds the entry finds the word. The entry first: from the word on anybody may say that it is done.
+  owed_.push_back({.held = {.cell = held.cell, .word = owed, .redelivered = held.redelivered},
+                   .thread = std::this_thread::get_id()});
+  WordOf(held.cell).store(owed, std::memory_order_release);  // message_ring.cell (release)
   held.word = 0;
+}
+
+void RingPort::LeaveOwed(HeldCell& held) noexcept {
+  try {
+    FinishAsOwed(held);
+  } catch (const std::bad_alloc&) {
+    // message_ring.cell (release)
+    WordOf(held.cell).store(CellWord::Of(CellState::kOwed, self_, CellWord::Position(held.word)), std::memory_order_release);
+    held.word = 0;
+  }
 }
 
 void RingPort::GiveBack(HeldCell& held) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <optional>
 #include <ranges>
 #include <span>
@@ -41,6 +42,16 @@
 //                cell is as empty as before. DataLoss: what lies in the cell makes no sense.
 
 namespace shoal::ipc_internal {
+
+// What `call` says; ResourceExhausted: this process has no memory of its own for it. Other exceptions are a value's own, and come out.
+template <class F>
+auto OrNoMemory(F call) -> decltype(call()) {
+  try {
+    return call();
+  } catch (const std::bad_alloc&) {
+    return sync_internal::NoMemoryStatus();
+  }
+}
 
 // A cell that this thread has, and the bytes for a message behind it.
 struct MessageCell {

@@ -120,7 +120,12 @@ absl::Status PipeEnd::OpenLane(Lane& lane, int sender) {
 absl::StatusOr<PipeEnd*> PipeEnd::Open(const std::shared_ptr<Attachment>& attachment, shm_internal::Hold* hold, int side,
                                        ParticipantId id, EndState from, shm_internal::Section* section) {
   auto* const core = reinterpret_cast<PipeCore*>(hold->object);
-  auto* const end = new PipeEnd(attachment, shm_internal::Handle(hold), *core, side);
+  shm_internal::Handle handle(hold);
+  auto* const end = new (std::nothrow) PipeEnd(attachment, handle, *core, side);
+  if (end == nullptr) {
+    handle.Destroy();
+    return sync_internal::NoMemoryStatus();
+  }
   absl::Status status = end->OpenLane(end->out_, side);
   if (status.ok()) status = end->OpenLane(end->in_, 1 - side);
   if (status.ok() && section != nullptr) status = section->Save(&end->OwnEnd(), sizeof(uint64_t));
@@ -269,9 +274,10 @@ Carrier PipeEnd::CarrierOfNext() const {
 }
 
 void PipeEnd::TellIfNobodyReceives() {
-  if (!CheckSend(PeerEnd().load(std::memory_order_seq_cst)).ok()) {  // pipe.closing (seq_cst)
-    shm_internal::TellOfDeath(attachment_->header());
-  }
+  // pipe.closing (seq_cst)
+  const absl::Status status = OrNoMemory([&] { return CheckSend(PeerEnd().load(std::memory_order_seq_cst)); });
+  // Told once too often, they look in vain.
+  if (!status.ok()) shm_internal::TellOfDeath(attachment_->header());
 }
 
 void PipeEnd::WakeWhoSleeps(uint32_t mark) {

@@ -123,6 +123,7 @@ class PipeEnd final {
       if (end_ != nullptr) end_->AbandonSend();
     }
     void Publish(PipeCell& cell) { std::exchange(end_, nullptr)->Publish(cell); }
+    void Keep() { end_ = nullptr; }
 
    private:
     PipeEnd* end_;  // null: given up
@@ -165,13 +166,16 @@ class PipeEnd final {
 
   class ReceiveTurn final {
    public:
-    explicit ReceiveTurn(PipeEnd& end) : end_(end) {}
+    explicit ReceiveTurn(PipeEnd& end) : end_(&end) {}
     ReceiveTurn(const ReceiveTurn&) = delete;
     ReceiveTurn& operator=(const ReceiveTurn&) = delete;
-    ~ReceiveTurn() { end_.AbandonReceive(); }
+    ~ReceiveTurn() {
+      if (end_ != nullptr) end_->AbandonReceive();
+    }
+    void Keep() { end_ = nullptr; }
 
    private:
-    PipeEnd& end_;
+    PipeEnd* end_;  // null: kept
   };
 
   // ---- either ---------------------------------------------------------------------------------------------------------------

@@ -20,16 +20,20 @@ using sync_internal::MakeStatus;
 
 namespace {
 
-// Made once, so that a poll that finds nothing allocates nothing.
+// Made once, so that a poll that finds nothing allocates nothing; it is never destroyed.
+union Kept {
+  explicit Kept(absl::Status made) noexcept : status(std::move(made)) {}
+  ~Kept() {}
+
+  absl::Status status;
+};
 absl::Status NothingCame() {
-  static const absl::Status* const status =
-      new absl::Status(MakeStatus(absl::StatusCode::kDeadlineExceeded, "no message came in time"));
-  return *status;
+  static const Kept kept(MakeStatus(absl::StatusCode::kDeadlineExceeded, "no message came in time"));
+  return kept.status;
 }
 absl::Status NoRoom() {
-  static const absl::Status* const status =
-      new absl::Status(MakeStatus(absl::StatusCode::kDeadlineExceeded, "the other end did not take a message in time"));
-  return *status;
+  static const Kept kept(MakeStatus(absl::StatusCode::kDeadlineExceeded, "the other end did not take a message in time"));
+  return kept.status;
 }
 
 // How often to look before going to sleep: as often as has been of use lately. A look takes some 40 ns; the most is about what two
@@ -93,33 +97,29 @@ absl::Status PipeEnd::AwaitRoom(absl::Duration timeout) {
   PipeCell& cell = lane.CellAt(position);
   // pipe.room (acquire)
   const auto there_is_room = [&] { return (cell.word.load(std::memory_order_acquire) & ~PipeCell::kMarks) == PipeCell::Empty(lap); };
-  absl::Status status;
+  SendTurn turn(*this);  // until there is room
   for (;;) {
     // participants.deaths (acquire): before the look at who lives, so that no death since is slept through
     const uint32_t deaths = attachment_->header().deaths.load(std::memory_order_acquire);
     const uint64_t peer = PeerEnd().load(std::memory_order_acquire);  // pipe.end (acquire)
-    status = CheckSend(peer);
-    if (!status.ok()) break;
+    SHOAL_RETURN_IF_ERROR(CheckSend(peer));
     lane.known_peer = peer;
     lane.known_deaths = deaths;
-    if (there_is_room()) return absl::OkStatus();
-    if (deadline.passed()) {
-      status = NoRoom();
-      break;
+    if (there_is_room()) {
+      turn.Keep();
+      return absl::OkStatus();
     }
+    if (deadline.passed()) return NoRoom();
     if (SpinUntil(lane, deadline, [&] { return there_is_room() || !NothingChanged(lane); })) continue;
     const uint32_t full = PipeCell::Full(lap - 1);
     if (const uint32_t word = SayThatSomebodySleeps(cell, full); word != (full | PipeCell::kWaiters)) {
       if ((word & ~PipeCell::kMarks) == PipeCell::Empty(lap) || (word & ~PipeCell::kMarks) == full) continue;
-      status = MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over a pipe: a cell is in a lap it cannot be in");
-      break;
+      return MakeStatus(absl::StatusCode::kDataLoss, "somebody wrote over a pipe: a cell is in a lap it cannot be in");
     }
     // pipe.closing (seq_cst), both
     if (PeerEnd().load(std::memory_order_seq_cst) != peer || OwnEnd().load(std::memory_order_seq_cst) != own_word_) continue;
     sync_internal::SleepWhile({{&cell.word, full | PipeCell::kWaiters}, {&attachment_->header().deaths, deaths}}, deadline);
   }
-  AbandonSend();
-  return status;
 }
 
 bool PipeEnd::MessageIsThere() const {
@@ -129,9 +129,10 @@ bool PipeEnd::MessageIsThere() const {
 }
 
 absl::Status PipeEnd::AwaitMessage(absl::Duration timeout) {
-  absl::Status status = LookForMessage(Deadline::After(timeout), /*claimed=*/true);
-  if (!status.ok()) AbandonReceive();
-  return status;
+  ReceiveTurn turn(*this);  // until there is a message
+  SHOAL_RETURN_IF_ERROR(LookForMessage(Deadline::After(timeout), /*claimed=*/true));
+  turn.Keep();
+  return absl::OkStatus();
 }
 
 // What is at our position is in no lap that it can be in. What was there a lap ago may be there still: it is read in place, or the thread

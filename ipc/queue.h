@@ -60,7 +60,9 @@ namespace shoal {
 //                  ResourceExhausted: the message is larger than max_message_bytes, or the segment has no room for it;
 //                  InvalidArgument: it was changed meanwhile, or a variant in it has no value. In all cases nothing was put. Get:
 //                  Cancelled: closed, and nothing is left (with `acknowledge` it waits for what other processes have taken and not
-//                  done, unless this one has some itself).
+//                  done, unless this one has some itself). ResourceExhausted: this process has no memory of its own for the message,
+//                  which is the next to be taken again. Nothing of ours throws; what a value's own constructors and allocators throw,
+//                  but for std::bad_alloc, comes out, and leaves the message to be taken, or nothing put.
 //                  All: FailedPrecondition: the handle names no queue; DataLoss: the shared bytes make no sense (a message that makes
 //                  none is dropped); ResourceExhausted: too many processes or threads use the segment.
 // Allocation:      Create: capacity (and, without `acknowledge`, 32 more) times the size of a cell. Put: messages that do not fit a
@@ -134,7 +136,7 @@ class Queue final : public ipc_internal::QueueHandle<T, ipc_internal::QueueObjec
     return this->PutValues(values, sync_internal::Deadline::After(timeout));
   }
   // Waits for one, and takes as many as there are, `most` at most. One that makes no sense is told of, as DataLoss, only if it is the
-  // first: behind others it is left for the next call.
+  // first: behind others it is left for the next call. So is one for which there is no memory, or whose own constructor throws.
   [[nodiscard]] absl::StatusOr<std::vector<T>> GetMany(size_t most, absl::Duration timeout = absl::InfiniteDuration()) {
     return this->GetValues(most, sync_internal::Deadline::After(timeout));
   }

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -139,7 +140,7 @@ class QueueHandle {
   // queue's; a thread of this process feeds it from the first call on. ResourceExhausted; FailedPrecondition: names no queue.
   [[nodiscard]] absl::StatusOr<int> fd() const {
     SHOAL_ASSIGN_OR_RETURN(RingPort * port, Enter());
-    return port->Fd();
+    return OrNoMemory([&] { return port->Fd(); });
   }
 
  protected:
@@ -147,7 +148,7 @@ class QueueHandle {
     static_assert(CheckMessage<T>());
     SHOAL_ASSIGN_OR_RETURN(const RingShape shape, ShapeFor<T>(options, flags));
     const Segment& segment = options.segment == nullptr ? Segment::Default() : *options.segment;
-    return segment.template New<Object>(shape);
+    return OrNoMemory([&] { return segment.template New<Object>(shape); });
   }
 
   static absl::StatusOr<Shared<Object>> FindObject(const Segment& segment, std::string_view key) {
@@ -186,6 +187,9 @@ class QueueHandle {
 
   // Nothing is left with the caller. What was put, and could not be published after all, goes back to where it came from.
   static absl::Status MoveInto(RingPort& port, T& value, sync_internal::Deadline deadline, bool quietly) {
+    return OrNoMemory([&] { return MoveIntoOrThrow(port, value, deadline, quietly); });
+  }
+  static absl::Status MoveIntoOrThrow(RingPort& port, T& value, sync_internal::Deadline deadline, bool quietly) {
     SHOAL_ASSIGN_OR_RETURN(HeldCell held, port.Claim(deadline));
     const AbandonIfUnwound guard(port, held);
     const Carrier carrier = port.CarrierOf(held);
@@ -206,6 +210,9 @@ class QueueHandle {
   }
 
   static absl::Status PutInto(RingPort& port, const T& value, sync_internal::Deadline deadline, bool quietly) {
+    return OrNoMemory([&] { return PutIntoOrThrow(port, value, deadline, quietly); });
+  }
+  static absl::Status PutIntoOrThrow(RingPort& port, const T& value, sync_internal::Deadline deadline, bool quietly) {
     SHOAL_ASSIGN_OR_RETURN(HeldCell held, port.Claim(deadline));
     const AbandonIfUnwound guard(port, held);
     absl::Status status = PutMessage(port.segment(), port.At(held.cell), value, port.most_bytes());
@@ -217,9 +224,15 @@ class QueueHandle {
     return status;
   }
 
-  // DataLoss: the message was dropped, or left as the next to be taken.
+  // DataLoss: the message was dropped, or left as the next to be taken; ResourceExhausted: it is the next to be taken.
   static absl::Status GetFrom(RingPort& port, std::optional<T>& out, sync_internal::Deadline deadline,
                               IfDamaged if_damaged = IfDamaged::kDrop) {
+    absl::Status status = OrNoMemory([&] { return GetFromOrThrow(port, out, deadline, if_damaged); });
+    if (__builtin_expect(!status.ok(), 0)) out.reset();
+    return status;
+  }
+  static absl::Status GetFromOrThrow(RingPort& port, std::optional<T>& out, sync_internal::Deadline deadline,
+                                     IfDamaged if_damaged) {
     SHOAL_ASSIGN_OR_RETURN(HeldCell held, port.Take(deadline));
     const GiveBackIfUnwound guard(port, held);
     const MessageCell at = port.At(held.cell);
@@ -241,7 +254,6 @@ class QueueHandle {
     if (is_over(status)) {
       port.Abandon(held);
     } else {
-      out.reset();
       port.GiveBack(held);
     }
     return status;
@@ -288,17 +300,29 @@ class QueueHandle {
     SHOAL_ASSIGN_OR_RETURN(RingPort * port, Enter());
     std::vector<T> values;
     while (values.size() < most) {
-      std::optional<T> out;
-      // One that makes no sense behind others is told of by the next call.
-      const absl::Status status = values.empty() ? GetFrom(*port, out, deadline)
-                                                 : GetFrom(*port, out, sync_internal::Deadline::Passed(), IfDamaged::kLeave);
-      if (!status.ok()) {
+      // What is behind others and cannot be taken is told of by the next call, so that those are not lost.
+      try {
+        const absl::Status status = GetOneMore(*port, values, most, deadline);
+        if (status.ok()) continue;
         if (values.empty()) return status;
-        break;
+      } catch (const std::exception&) {  // of a value's own; the message is the next again
+        if (values.empty()) throw;
       }
-      values.push_back(*std::move(out));
+      break;
     }
     return values;
+  }
+  static absl::Status GetOneMore(RingPort& port, std::vector<T>& values, size_t most, sync_internal::Deadline deadline) {
+    // Its place first: what has been taken out of the queue is not lost for want of one.
+    SHOAL_RETURN_IF_ERROR(OrNoMemory([&] {
+      if (values.size() == values.capacity()) values.reserve(std::min(most, std::max<size_t>(2 * values.size(), 4)));
+      return absl::OkStatus();
+    }));
+    std::optional<T> out;
+    SHOAL_RETURN_IF_ERROR(values.empty() ? GetFrom(port, out, deadline)
+                                         : GetFrom(port, out, sync_internal::Deadline::Passed(), IfDamaged::kLeave));
+    values.push_back(*std::move(out));
+    return absl::OkStatus();
   }
 
   // For StoredAccess.

@@ -13,10 +13,14 @@ bool MadeByShoal(const absl::Status& status) { return status.GetPayload(kOriginP
 
 namespace sync_internal {
 
-absl::Status MakeStatus(absl::StatusCode code, absl::string_view message) {
-  absl::Status status(code, message);
-  status.SetPayload(kOriginPayload, absl::Cord("shoal"));
-  return status;
+absl::Status MakeStatus(absl::StatusCode code, absl::string_view message) noexcept {
+  try {
+    absl::Status status(code, message);
+    status.SetPayload(kOriginPayload, absl::Cord("shoal"));
+    return status;
+  } catch (const std::bad_alloc&) {
+    return absl::Status(code, "");  // allocates nothing
+  }
 }
 
 absl::Status ErrnoStatus(int error, absl::string_view what) {
@@ -25,11 +29,7 @@ absl::Status ErrnoStatus(int error, absl::string_view what) {
 }
 
 absl::Status NoMemoryStatus() noexcept {
-  try {
-    return MakeStatus(absl::StatusCode::kResourceExhausted, "this process has no memory of its own for what it was to do");
-  } catch (const std::bad_alloc&) {
-    return absl::Status(absl::StatusCode::kResourceExhausted, "");  // allocates nothing
-  }
+  return MakeStatus(absl::StatusCode::kResourceExhausted, "this process has no memory of its own for what it was to do");
 }
 
 }  // namespace sync_internal

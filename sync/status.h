@@ -15,8 +15,8 @@ bool MadeByShoal(const absl::Status& status);
 
 namespace sync_internal {
 
-// A status of ours: `code`, `message` and the origin payload. Cold paths only: it allocates.
-absl::Status MakeStatus(absl::StatusCode code, absl::string_view message);
+// A status of ours: `code`, `message` and the origin payload. Cold paths only: it allocates. If there is no memory, the code is all it says.
+absl::Status MakeStatus(absl::StatusCode code, absl::string_view message) noexcept;
 
 // The same, with errno's code and text behind `what`: "cannot map 4096 bytes: Out of memory".
 absl::Status ErrnoStatus(int error, absl::string_view what);
