@@ -10,7 +10,7 @@
 //   returned, t             its taker had not done with it                       anybody → (taken, itself, t)
 //   clearing, P             P gives up what the message owns                     P → free
 //  and if P is dead, anybody: claimed, offered and not put, clearing → (clearing, itself); taken → (returned, t);
-//  owed → (returned, t) in a ring that delivers again, otherwise (clearing, itself).
+//  owed → (returned, t) in a ring that delivers again, otherwise (owed, itself, t), and when it is counted as lost (clearing, itself).
 //
 //  order at position t: {lap of t, cell}: the message at t was put there; {lap - 1, …}: nothing has been put at t; {lap, closed}: nothing
 //  will be put at t and beyond. A place holds positions one lap apart, and there is one place more than may be put and not taken: so what
@@ -45,6 +45,7 @@
 //   owing                                                       the same, or a message lost, and counted (Join tells)
 //   having returned, before returned_ is odd                    a returned message: whoever sweeps makes it odd
 //   sweeping                                                    swept_ as it was: the next one sweeps
+//   sweeping, a lost message counted and not given up           a message owed by a dead one: counted again
 //   closing, before closed_ is stored                           the order closed, and `deaths`
 //
 //  An owner is named by 20 bits: a participant's slot, and 13 bits of its life number. It would be taken for another only if its slot

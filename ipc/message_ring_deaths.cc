@@ -78,7 +78,15 @@ void RingPort::SweepCell(uint32_t cell, bool& returned) const {
       return;
     }
     if (state == CellState::kOffered && IsPublished(cell, word)) return;
-    if (state == CellState::kOwed) CountLost(word);
+    if (state == CellState::kOwed) {
+      // Ours first, so that of all who find it one counts it.
+      const uint64_t lost = word;
+      const uint64_t own = CellWord::Of(CellState::kOwed, self_, CellWord::Position(word));
+      // message_ring.cell (acq_rel); on failure relaxed: look again
+      if (!WordOf(cell).compare_exchange_strong(word, own, std::memory_order_acq_rel, std::memory_order_relaxed)) continue;
+      CountLost(lost);
+      word = own;
+    }
     if (Clear(cell, word)) return;
   }
 }
