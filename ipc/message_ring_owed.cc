@@ -123,9 +123,8 @@ absl::Status RingPort::Join(Deadline deadline) {
   if (AwaitSlowly(ring_->joiners_, deadline, look) == Look::kNothing) return TimedOut();
   look();  // those that were lost last
   if (lost == 0) return absl::OkStatus();
-  uint64_t expected = lost;
-  // relaxed: told once; others who wait have seen it
-  ring_->lost_.compare_exchange_strong(expected, 0, std::memory_order_relaxed);
+  // relaxed: told once, and all there are; others who wait have seen it
+  if (const uint64_t now = ring_->lost_.exchange(0, std::memory_order_relaxed); now != 0) lost = now;
   return MakeStatus(absl::StatusCode::kUnavailable,
                     absl::StrCat("process ", static_cast<uint32_t>(lost),
                                  " ended with messages that it had taken and not done: ", lost >> 32, " are lost"));
