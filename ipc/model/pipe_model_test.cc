@@ -51,6 +51,7 @@ struct PipeMachine {
   uint8_t cells = 1;        // 1 or 2
   uint8_t receives = 0xff;  // so many, and then the receiver closes
   bool closer = false;
+  bool impatient = false;  // the watcher has a deadline
 
   int CellOf(uint8_t position) const { return position % cells == 0 ? 0 : 6; }
   uint8_t LapOf(uint8_t position) const { return position / cells; }
@@ -116,14 +117,42 @@ struct PipeMachine {
           step.Go(6);
         }
         break;
-      case 6:  // says that it will sleep
+      case 6:  // SayThatSomebodySleeps
         if (bug == Bug::kEndSecond && me.other[2] != 0) {
           End(self, step);
           break;
         }
-        step.Go((state.word[cell] & ~kAsleepHere) != NotYet(self, position) ? 3 : 7, [&](State& next, Party&) {
-          if ((next.word[cell] & ~kAsleepHere) == NotYet(self, position)) next.word[cell] |= kAsleepHere;
+        LookAtWord(state, self, step);
+        break;
+      case 20:  // marked: has anybody closed? The other end first,
+        step.Go(state.shared[kEndOf(PeerOf(self))] != 0 ? 3 : 21, Forget);
+        break;
+      case 21:  // then its own
+        step.Go(OwnEndIsClosed(state, self) ? 3 : 22, Forget);
+        break;
+      case 22: {
+        if (state.word[cell] != me.seen) {
+          LookAtWord(state, self, step);
+          break;
+        }
+        const bool marked = (me.seen & kEnded) != 0;
+        step.Go(marked && bug != Bug::kMarkNotPutBack ? 23 : 7, [&](State& next, Party& party) {
+          next.word[cell] = static_cast<uint8_t>(NotYet(self, position) | kAsleepHere);
+          party.seen = 0;
         });
+        break;
+      }
+      case 23:  // the mark was taken away: has anybody closed meanwhile?
+        step.Go(state.shared[kEndOf(PeerOf(self))] != 0 ? 25 : 24);
+        break;
+      case 24:
+        step.Go(OwnEndIsClosed(state, self) ? 25 : 7);
+        break;
+      case 25:
+        step.Go(bug == Bug::kPutBackWakesNobody ? 3 : 26, [&](State& next, Party&) { next.word[cell] |= kEnded; });
+        break;
+      case 26:
+        step.Wake(3, cell, kParties, [](State&, Party&) {});
         break;
       case 7:  // the marks make this look needless, also beside a closer (without it, no hang is found)
         step.Go(state.shared[kEndOf(PeerOf(self))] != 0 || OwnEndIsClosed(state, self) ? 3 : 8,
@@ -138,6 +167,12 @@ struct PipeMachine {
         step.Queue(kDeaths, bug != Bug::kDeathsNotCompared, me.other[1], 3, 11);
         break;
       case 11:
+        if (impatient && self == kWatcher) {
+          step.Go(kDone, [](State&, Party& party) {
+            party.queued = 0;
+            party.woken = false;
+          });
+        }
         if (bug == Bug::kDeathsNotCompared && (me.queued & 1 << kDeaths) != 0) {
           step.Go(11, [](State&, Party& party) { party.queued &= static_cast<uint8_t>(~(1 << kDeaths)); });
         } else {
@@ -199,6 +234,20 @@ struct PipeMachine {
       default:
         FAIL();
     }
+  }
+
+  static void Forget(State&, Party& party) {
+    if (party.pc == 3) party.seen = 0;
+  }
+  // What is in the cell's word decides whether to sleep, to look again, or what to change.
+  void LookAtWord(const State& state, int self, Step& step) const {
+    const Party& me = state.party[self];
+    const uint8_t word = state.word[CellOf(me.other[3])];
+    const uint8_t not_yet = NotYet(self, me.other[3]);
+    uint8_t pc = (word & kEnded) != 0 ? 20 : 22;
+    if ((word & ~kMarks) != not_yet) pc = 3;
+    if (word == (not_yet | kAsleepHere)) pc = 7;
+    step.Go(pc, [&](State&, Party& party) { party.seen = pc >= 20 ? word : uint8_t{0}; });
   }
 
   // Close beside a Send: the sender may be one further than its note says, and the receiver may sleep there.
@@ -271,12 +320,18 @@ struct Cast {
   int newcomer = -1;
   uint8_t deaths = 0;
   bool closer = false;
+  bool impatient = false;
+  uint8_t marks = 0;  // that are there while both ends are open, nobody's
 };
 
 Result Explore(Bug bug, const Cast& cast) {
-  const PipeMachine machine{.bug = bug, .cells = cast.cells, .receives = cast.receives, .closer = cast.closer};
+  const PipeMachine machine{
+      .bug = bug, .cells = cast.cells, .receives = cast.receives, .closer = cast.closer, .impatient = cast.impatient};
   State initial = shm_model::AllJoined(cast.processes, cast.newcomer, cast.messages, cast.deaths);
+  initial.word[machine.CellOf(0)] = cast.marks;
+  if (cast.messages == 0) initial.party[kSender].pc = 16;  // only closes
   for (int i = 0; i < cast.processes; ++i) initial.shared[kOwnsOf(i)] = i != cast.newcomer;
+  if (cast.deaths == 0 && cast.newcomer < 0) initial.party[kKeeper].pc = kDone;  // it would only sleep
   return sync_model::Explorer(machine, kParties).Run(initial);
 }
 
@@ -290,6 +345,28 @@ constexpr Cast kTwoDeaths = {.processes = 3, .deaths = 2};
 constexpr Cast kNewcomer = {.newcomer = 0, .deaths = 1};
 constexpr Cast kClosedBesideSend = {.cells = 1, .messages = 3, .processes = 3, .closer = true};
 constexpr Cast kClosedBesideSendTwoCells = {.cells = 2, .messages = 4, .processes = 3, .closer = true};
+
+constexpr Cast kImpatient = {.cells = 1, .messages = 2, .processes = 3, .impatient = true};
+constexpr Cast kMarked = {.messages = 1, .processes = 3, .marks = kEnded};
+constexpr Cast kMarkedAsBoth = {.messages = 1, .processes = 3, .marks = kMarks};
+constexpr Cast kMarkedAndCloses = {.messages = 0, .processes = 3, .marks = kMarks};
+constexpr Cast kMarkedOneDeath = {.messages = 1, .processes = 3, .deaths = 1, .marks = kMarks};
+constexpr Cast kMarkedClosedBesideSend = {.messages = 2, .processes = 3, .closer = true, .marks = kMarks};
+
+TEST(PipeModelTest, AMarkThatIsNobodysGoesAndWhoeverClosesIsSeen) {
+  shm_model::ExpectSound("2 messages, a watcher that goes", Explore(Bug::kNone, kImpatient));
+  shm_model::ExpectSound("1 message, a watcher, marked as ended", Explore(Bug::kNone, kMarked));
+  shm_model::ExpectSound("1 message, a watcher, marked as both", Explore(Bug::kNone, kMarkedAsBoth));
+  shm_model::ExpectSound("a watcher, marked as both, the sender closes", Explore(Bug::kNone, kMarkedAndCloses));
+  shm_model::ExpectSound("1 message, a watcher, marked, 1 death", Explore(Bug::kNone, kMarkedOneDeath));
+  shm_model::ExpectSound("2 messages, marked, closed beside the sender", Explore(Bug::kNone, kMarkedClosedBesideSend));
+}
+
+TEST(PipeModelTest, SeededBugsOfAMarkThatGoesAreFound) {
+  for (const Bug bug : {Bug::kMarkNotPutBack, Bug::kPutBackWakesNobody}) {
+    shm_model::ExpectFound("pipe with a mark", bug, Explore(bug, kMarkedAndCloses));
+  }
+}
 
 TEST(PipeModelTest, NobodyHangsAndNothingIsLost) {
   shm_model::ExpectSound("2 messages, 1 cell, a watcher, the sender closes", Explore(Bug::kNone, kCloses));

@@ -22,19 +22,21 @@ using sync_model::Step;
 // What can be wrong with what is held outside of calls; the explorer must find each.
 enum class Bug : uint8_t {
   kNone,
-  kDeathsNotCompared,  // a sleeper does not sleep on `deaths`
-  kDeathsReadLate,     // it reads `deaths` after its look
-  kAttachWithoutBump,  // who joins does not change `deaths`: a keeper that sleeps does not watch it
-  kGoneNotAwaited,     // a keeper tells of a death while threads of the dead still run
-  kTruthSecond,        // the word is changed before the entry is
-  kWakeFirst,          // the sleepers are woken before the word is changed
-  kNoRecheck,          // a sleeper does not look again after it has announced itself
-  kNoBaton,            // who leaves something behind wakes nobody
-  kWaitersForgotten,   // who was woken does not say that others may sleep
-  kOneWord,            // who wants more sleeps where it can swallow the wake of who wants less
-  kMarkForgotten,      // a dead one's entry is taken back without a mark
-  kMarkFirst,          // the mark is taken away before the entry that replaces it is there
-  kEndSecond,          // whether the other end has ended is looked at after the messages
+  kDeathsNotCompared,   // a sleeper does not sleep on `deaths`
+  kDeathsReadLate,      // it reads `deaths` after its look
+  kAttachWithoutBump,   // who joins does not change `deaths`: a keeper that sleeps does not watch it
+  kGoneNotAwaited,      // a keeper tells of a death while threads of the dead still run
+  kTruthSecond,         // the word is changed before the entry is
+  kWakeFirst,           // the sleepers are woken before the word is changed
+  kNoRecheck,           // a sleeper does not look again after it has announced itself
+  kNoBaton,             // who leaves something behind wakes nobody
+  kWaitersForgotten,    // who was woken does not say that others may sleep
+  kOneWord,             // who wants more sleeps where it can swallow the wake of who wants less
+  kMarkForgotten,       // a dead one's entry is taken back without a mark
+  kMarkFirst,           // the mark is taken away before the entry that replaces it is there
+  kEndSecond,           // whether the other end has ended is looked at after the messages
+  kMarkNotPutBack,      // who takes a mark away that seems to be nobody's does not ask again whether it was somebody's
+  kPutBackWakesNobody,  // it puts the mark back, and wakes nobody
 };
 
 inline const char* Name(Bug bug) {
@@ -51,7 +53,9 @@ inline const char* Name(Bug bug) {
                                            "one word for all sleepers",
                                            "mark forgotten",
                                            "mark taken away first",
-                                           "the end is looked at second"};
+                                           "the end is looked at second",
+                                           "mark not put back",
+                                           "mark put back, nobody woken"};
   return kNames[static_cast<int>(bug)];
 }
 
