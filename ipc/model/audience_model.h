@@ -79,7 +79,10 @@ inline bool StepInWake(const State& state, int self, Step& step) {
     }
     case kTakesBitAway:
       step.Go(me.other[5], [&](State& next, Party& party) {
-        if ((party.seen & 1 << word) != 0) next.word[word] = 0;
+        if ((party.seen & 1 << word) != 0) {
+          Move(next, word);
+          next.word[word] = 0;
+        }
         back(next, party);
       });
       return true;

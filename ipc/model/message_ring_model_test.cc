@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "gtest/gtest.h"
+#include "shoal/ipc/model/audience_model.h"
 #include "shoal/shm/model/participants_model.h"
 #include "shoal/sync/model/explorer.h"
 
@@ -63,11 +64,6 @@ const char* Name(Bug bug) {
 // Words.
 constexpr int kGetters = 0;
 constexpr int kPutters = 6;
-constexpr uint8_t kBit = 1;
-// The sequence wraps around soon, so that there are not too many states; with more than three processes a sleeper could be overtaken by
-// so many changes, and be found asleep for no other reason.
-constexpr uint8_t kSequence = 0x0e;
-constexpr uint8_t Moved(uint8_t word) { return static_cast<uint8_t>(((word + 2) & kSequence) | (word & kBit)); }
 
 // In `shared`: cells, order by position, and the hints that matter.
 constexpr int kCellsAt[] = {0, 1};
@@ -76,10 +72,10 @@ constexpr int kOrderAt[] = {2, 3, 4};
 constexpr int kPositions = 3;
 constexpr int kReturned = 6;
 constexpr int kSwept = 7;
-constexpr int kTakenAt = 8;   // two bits for each position: how often its message was read to the end
-constexpr int kBroken = 9;    // something that must not be has been
-constexpr int kFilled = 10;   // by cell: whole
-constexpr int kPassed = 11;   // by position: a getter has taken it for taken
+constexpr int kTakenAt = 8;  // two bits for each position: how often its message was read to the end
+constexpr int kBroken = 9;   // something that must not be has been
+constexpr int kFilled = 10;  // by cell: whole
+constexpr int kPassed = 11;  // by position: a getter has taken it for taken
 
 enum CellState : uint8_t { kFree = 0, kClaimed = 1, kOffered = 2, kTaken = 3, kReturnedCell = 4, kClearing = 5 };
 constexpr uint8_t Of(CellState state, int owner, int position) {
@@ -130,7 +126,8 @@ struct RingMachine {
 
   // Registers: other[1] is `deaths`, other[2]: has slept, other[3]: a cell, other[4]: its word, or another word, other[5]: a position.
   void Next(const State& state, int self, Step& step) const {
-    const shm_model::Bug participants = bug == Bug::kGoneNotAwaited ? shm_model::Bug::kGoneNotAwaited : shm_model::Bug::kNone;
+    const shm_model::Bug participants =
+        bug == Bug::kGoneNotAwaited ? shm_model::Bug::kGoneNotAwaited : shm_model::Bug::kNone;
     if (self == kKeeper) return shm_model::StepAsKeeper(state, participants, step);
     if (!shm_model::StepAsParticipant(state, self, participants, step)) return;
     const Party& me = state.party[self];
@@ -196,10 +193,11 @@ struct RingMachine {
       case 9:  // who has slept, or found nothing, announces itself before it looks
         if (me.other[2] == 0) return step.Go(look);
         step.Go(look, [&](State& next, Party& party) {
-          uint8_t& word = next.word[audience];
-          const bool keep = bug == Bug::kAnnounceKeepsWord && (word & kBit) != 0;
-          if (!keep) word = Moved(word) | kBit;
-          party.seen = word;
+          if (bug == Bug::kAnnounceKeepsWord && (next.word[audience] & kBit) != 0) {
+            party.seen = static_cast<uint8_t>(1 << audience);
+          } else {
+            Announce(next, party, audience);
+          }
         });
         break;
       case look:
@@ -214,16 +212,13 @@ struct RingMachine {
           return step.Go(3, [](State&, Party& party) { party.other[2] = 1; });
         }
         step.Go(12, [&](State& next, Party& party) {
-          if (me.other[2] == 0) {
-            next.word[audience] = Moved(next.word[audience]) | kBit;
-            party.seen = next.word[audience];
-          }
+          if (me.other[2] == 0) Announce(next, party, audience);
           party.other[2] = 1;
           if (bug == Bug::kDeathsReadLate) party.other[1] = next.word[kDeaths];
         });
         break;
       case 12:
-        step.Queue(audience, true, me.seen, 3, 13);
+        QueueIfNotMoved(state, self, step, audience, 3, 13);
         break;
       case 13:
         step.Queue(kDeaths, bug != Bug::kDeathsNotCompared, me.other[1], 3, 14);
@@ -314,24 +309,26 @@ struct RingMachine {
       // ---- Audience::Wake of word other[4], and then on to other[5] ---------------------------------------------------------------
       case 40:
         if ((state.word[me.other[4]] & kBit) == 0) return step.Go(me.other[5], forget_more);
-        step.Go(41, [&](State& next, Party& party) { party.seen = next.word[party.other[4]]; });
+        step.Go(41, [](State&, Party& party) { party.seen = static_cast<uint8_t>(1 << party.other[4]); });
         break;
       case 41: {
         const int word = me.other[4];
         bool anybody = false;
         for (int i = 0; i < kParties; ++i) anybody = anybody || (state.party[i].queued & 1 << word) != 0;
         step.Wake(anybody ? me.other[5] : 42, word, 1, [&](State& next, Party& party) {
+          const uint8_t seen = party.seen;
+          Move(next, word);
+          party.seen = seen;
           if (anybody) forget_more(next, party);
-          next.word[word] = Moved(next.word[word]);
-          if (bug == Bug::kBitForgottenAtWake) next.word[word] &= static_cast<uint8_t>(~kBit);
+          if (bug == Bug::kBitForgottenAtWake) next.word[word] = 0;
         });
         break;
       }
       case 42:
         step.Go(me.other[5], [&](State& next, Party& party) {
-          uint8_t& word = next.word[party.other[4]];
-          if (word == Moved(party.seen) || bug == Bug::kBitClearedBlindly) {
-            word &= static_cast<uint8_t>(~kBit);
+          if (party.seen != 0 || bug == Bug::kBitClearedBlindly) {
+            Move(next, party.other[4]);
+            next.word[party.other[4]] = 0;
           }
           forget_more(next, party);
         });
@@ -448,6 +445,7 @@ Result Explore(Bug bug, const Cast& cast) {
   const RingMachine machine{.bug = bug, .capacity = cast.capacity, .puts = cast.puts};
   State initial = AllJoined(cast.processes, /*newcomer=*/-1, cast.rounds, cast.deaths);
   if (cast.last_rounds != 0) initial.party[cast.processes - 1].rounds = cast.last_rounds;
+  if (cast.deaths == 0) initial.party[kKeeper].pc = kDone;  // it would only sleep
   return Explorer(machine, kParties).Run(initial);
 }
 
@@ -475,13 +473,15 @@ TEST(MessageRingModelTest, NothingIsLostOrTornAndNobodyHangs) {
   ExpectSound("1 puts, 2 take", Explore(Bug::kNone, kTwoTake));
   ExpectSound("1 puts twice, 2 take", Explore(Bug::kNone, kTwoTakeOfTwo));
   ExpectSound("1 puts, 2 take, 1 death", Explore(Bug::kNone, kTwoTakeAndOneDies));
+  ExpectSound("2 put, 1 takes, 1 death, room for 1", Explore(Bug::kNone, kTwoPutAndOneDies));
 }
 
 TEST(MessageRingModelTest, SeededBugsAreFound) {
   for (int i = 1; i <= static_cast<int>(Bug::kBitForgottenAtWake); ++i) {
     const Bug bug = static_cast<Bug>(i);
     Result result;
-    for (const Cast& cast : {kOneAndOneDie, kTwoTake, kOneAndOne, kTwoPut, kTwoTakeOfTwo, kTwoPutOneTakesBoth, kTwoTakeAndOneDies, kTwoPutAndOneDies}) {
+    for (const Cast& cast : {kOneAndOneDie, kTwoTake, kOneAndOne, kTwoPut, kTwoTakeOfTwo, kTwoPutOneTakesBoth,
+                             kTwoTakeAndOneDies, kTwoPutAndOneDies}) {
       result = Explore(bug, cast);
       if (result.found()) break;
     }
