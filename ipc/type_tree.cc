@@ -110,9 +110,7 @@ class Parser {
     return true;
   }
 
-  bool Children(TypeTree& type, int depth, char end) {
-    return Take(end) || (AtLeastOne(type, depth) && Take(end));
-  }
+  bool Children(TypeTree& type, int depth, char end) { return Take(end) || (AtLeastOne(type, depth) && Take(end)); }
   bool AtLeastOne(TypeTree& type, int depth) {
     do {
       if (!Child(type, depth)) return false;
@@ -126,7 +124,8 @@ class Parser {
     const size_t length = std::min(rest_.find(':'), rest_.size());
     const std::string_view name = rest_.substr(0, length);
     const auto belongs = [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_'; };
-    if (!meaning.empty() || name.empty() || length > kLongest || !std::all_of(name.begin(), name.end(), belongs)) return false;
+    const bool good = !name.empty() && length <= kLongest && std::all_of(name.begin(), name.end(), belongs);
+    if (!good || !meaning.empty()) return false;
     meaning = name;
     rest_.remove_prefix(length);
     return true;

@@ -38,7 +38,7 @@ struct TypeTree {
   size_t length = 0;
   std::vector<TypeTree> children;
   std::vector<size_t> offsets;  // of the fields of a plain struct
-  std::string meaning;  // "seconds": of a value that is more than its kind says; else empty
+  std::string meaning;          // "seconds": of a value that is more than its kind says; else empty
 
   // In words: "vector<uint64>", "{double, double}".
   std::string Describe() const;

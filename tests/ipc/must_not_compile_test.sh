@@ -142,7 +142,7 @@ wrong "a connection that is sent and kept" "
   'a connection is moved, not copied: Send(std::move(message))'
 wrong "a connection that is put and kept" "
   absl::Status Use(Queue<Connection<int>>& queue, Connection<int>& end) { return queue.Put(end); }" \
-  'cannot bind rvalue reference\|no matching member function'
+  'no matching function\|no matching member function'
 wrong "tasks that only move" "void Use() { (void)JoinableQueue<Connection<int>>::Create(); }" \
   'a task stays in the queue until it is done, so it must be possible to copy it'
 wrong "tasks with something that only moves" "struct Order { std::string name; std::vector<Connection<int>> ends; };

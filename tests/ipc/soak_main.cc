@@ -1,12 +1,14 @@
-// Producers and consumers that are killed at random, for as long as one likes:
+// Producers and consumers that are killed and stopped at random, for as long as one likes, one kind of queue after the other:
 //
 //   bazel run -c opt //tests/ipc:soak -- --seconds=60 --seed=7
 
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <iterator>
 #include <random>
 #include <string_view>
+#include <utility>
 
 #include "absl/time/time.h"
 #include "shoal/tests/ipc/soak.h"
@@ -27,7 +29,17 @@ int main(int argc, char** argv) {
   }
   printf("seed %lu\n", seed);
   fflush(stdout);
-  const shoal::tests::SoakReport report = shoal::tests::Soak(absl::Seconds(seconds), seed);
-  printf("%s\n", report.InWords().c_str());
-  return report.clean() ? 0 : 1;
+  using shoal::tests::SoakKind;
+  constexpr std::pair<const char*, shoal::tests::SoakPlan> kRuns[] = {{"Queue", {SoakKind::kQueue}},
+                                                                      {"JoinableQueue", {SoakKind::kJoinable}},
+                                                                      {"SimpleQueue", {SoakKind::kSimple}},
+                                                                      {"Queue, stopped only", {SoakKind::kQueue, false}}};
+  bool clean = true;
+  for (const auto& [name, plan] : kRuns) {
+    const shoal::tests::SoakReport report = shoal::tests::Soak(plan, absl::Seconds(seconds) / std::size(kRuns), seed);
+    printf("%s: %s\n", name, report.InWords().c_str());
+    fflush(stdout);
+    clean = clean && report.clean();
+  }
+  return clean ? 0 : 1;
 }

@@ -13,15 +13,28 @@
 namespace shoal::tests {
 namespace {
 
-TEST(SoakTest, NothingIsLostAndNobodyIsWedged) {
+SoakReport ShortSoak(const SoakPlan& plan) {
   const char* const given = getenv("SHOAL_SOAK_SEED");
   const uint64_t seed = given != nullptr ? strtoull(given, nullptr, 10) : std::random_device()();
   printf("SHOAL_SOAK_SEED=%lu\n", seed);
-  const SoakReport report = Soak(absl::Seconds(3), seed);
+  const SoakReport report = Soak(plan, absl::Seconds(1), seed);
   printf("%s\n", report.InWords().c_str());
   EXPECT_TRUE(report.clean()) << report.InWords();
-  EXPECT_GT(report.kills, 10);
   EXPECT_GT(report.delivered, 100);
+  return report;
+}
+
+TEST(SoakTest, AQueueLosesNothingAndNobodyIsWedged) {
+  EXPECT_GT(ShortSoak({.kind = SoakKind::kQueue}).kills, 5);
+}
+TEST(SoakTest, AJoinableQueueLosesNothingAndIsJoined) {
+  EXPECT_GT(ShortSoak({.kind = SoakKind::kJoinable}).kills, 5);
+}
+TEST(SoakTest, ASimpleQueueLosesWhatTheDeadHadTaken) {
+  EXPECT_GT(ShortSoak({.kind = SoakKind::kSimple}).kills, 5);
+}
+TEST(SoakTest, WhoIsStoppedHoldsUpNobody) {
+  EXPECT_GT(ShortSoak({.kind = SoakKind::kQueue, .kills = false}).stops, 5);
 }
 
 }  // namespace
