@@ -78,7 +78,7 @@ struct LaidOutAs {
 inline constexpr std::string_view kFieldsName = "fields";
 
 template <class T>
-concept SharedScalar = std::is_enum_v<T> ||(std::is_arithmetic_v<T> && sizeof(T) <= 8);
+concept SharedScalar = (std::is_enum_v<T> || std::is_arithmetic_v<T>)&&sizeof(T) <= 8;
 
 template <class T>
 inline constexpr bool kIsStdArray = false;
@@ -165,6 +165,7 @@ enum class Refusal {
   kTupleLike,
   kTooManyFields,
   kUncountable,
+  kOwnCopy,
 };
 
 constexpr Refusal RefusalOf(StructProblem problem) {
@@ -193,6 +194,21 @@ constexpr Refusal RefusalOf(StructProblem problem) {
   return Refusal::kUncountable;
 }
 
+template <class... F>
+constexpr bool AllTriviallyCopyable(TypeList<F...>) {
+  return (std::is_trivially_copyable_v<F> && ...);
+}
+
+template <class T>
+constexpr Refusal RefusalOfAggregate() {
+  if constexpr (kStruct<T>.problem != StructProblem::kNone) {
+    return RefusalOf(kStruct<T>.problem);
+  } else {
+    // What its fields do not bring in is the struct's own.
+    return AllTriviallyCopyable(FieldTypes<T>()) && !std::is_trivially_copyable_v<T> ? Refusal::kOwnCopy : Refusal::kNone;
+  }
+}
+
 template <class T>
 constexpr Refusal RefusalOfClass() {
   if constexpr (std::is_polymorphic_v<T>) {
@@ -204,7 +220,7 @@ constexpr Refusal RefusalOfClass() {
   } else if constexpr (LooksLikeContainer<T>) {
     return Refusal::kContainer;
   } else if constexpr (std::is_aggregate_v<T>) {
-    return RefusalOf(kStruct<T>.problem);
+    return RefusalOfAggregate<T>();
   } else if constexpr (LooksLikeView<T>) {
     return Refusal::kView;
   } else if constexpr (LooksLikePointer<T>) {
@@ -416,7 +432,7 @@ constexpr void Explain() {
   static_assert(refusal != Refusal::kReference, "a reference means nothing in another process: take the value");
   static_assert(refusal != Refusal::kFunction, "a function lies at another address in another process: share its name");
   static_assert(refusal != Refusal::kWideNumber,
-                "long double and 128-bit integers have no fixed form: use double, or two 64-bit integers");
+                "long double, 128-bit integers and enums of these have no fixed form: use double, or two 64-bit integers");
   static_assert(
       refusal != Refusal::kUnion,
       "a union cannot be shared, pthread's objects included, for nobody knows what it holds: use shoal::Variant, a "
@@ -461,6 +477,9 @@ constexpr void Explain() {
       refusal != Refusal::kUncountable,
       "the fields of this struct cannot be counted: give those without a default constructor an initial value, and "
       "take std::array instead of C arrays");
+  static_assert(refusal != Refusal::kOwnCopy,
+                "a struct with a destructor or an operator= of its own cannot be shared, for its bytes are copied and given up without "
+                "them: take them away, or describe it by ShareableTraits");
 }
 
 template <class T, class... Outer>

@@ -56,8 +56,10 @@ wrong "a reference to const" "struct Order { int number; const int& count; }; ${
 wrong "a function" "constexpr bool checked = shoal::CheckShareable<void()>();" 'a function lies at another address'
 wrong "virtual functions" "struct Order { virtual int number(); }; ${check}" 'a type with virtual functions cannot be shared'
 wrong "long double" "struct Order { int number; long double price; }; ${check}" \
-  'long double and 128-bit integers have no fixed form' 'CheckField<Order, 2'
-wrong "a 128-bit integer" "struct Order { __int128 number; }; ${check}" 'long double and 128-bit integers have no fixed form'
+  'long double, 128-bit integers and enums of these have no fixed form' 'CheckField<Order, 2'
+wrong "a 128-bit integer" "struct Order { __int128 number; }; ${check}" 'long double, 128-bit integers'
+wrong "an enum of 128 bits" "enum class Number : __int128 { kOne }; struct Order { int id; Number number; }; ${check}" \
+  'long double, 128-bit integers and enums of these have no fixed form' 'CheckField<Order, 2'
 wrong "a union" "union Order { int number; float price; }; ${check}" 'a union cannot be shared'
 wrong "a union without a name" "struct Order { int kind; union { int number; float price; }; }; ${check}" \
   'a struct with a union member cannot be shared'
@@ -69,6 +71,10 @@ wrong "a bit-field" "struct Order { int number : 7; int count; }; ${check}" 'a s
 wrong "a const member" "struct Order { const int number; }; ${check}" 'a struct with a const or volatile member'
 wrong "packed fields" "struct __attribute__((packed)) Order { char side; int number; }; ${check}" \
   'a packed struct cannot be shared'
+wrong "a destructor" "struct File { int fd; ~File() {} }; struct Order { int number; File file; }; ${check}" \
+  'a struct with a destructor or an operator= of its own cannot be shared' 'CheckField<Order, 2'
+wrong "an assignment of its own" "struct Order { int number; Order& operator=(const Order&) { return *this; } }; ${check}" \
+  'a struct with a destructor or an operator= of its own cannot be shared'
 wrong "private fields" "
   class Order { public: int number() const { return number_; } private: int number_ = 0; }; ${check}" \
   'only a plain struct can be shared'
