@@ -34,7 +34,7 @@ absl::StatusOr<RingPlace> AllocateRing(const Segment& segment, size_t capacity) 
 }
 
 absl::StatusOr<RingView> ViewRing(const Segment& segment, RingPlace place) {
-  RingState* const state = segment.At<RingState>(place.offset);
+  RingState* const state = shm_internal::ObjectIn<RingState>(segment, place.offset);
   const std::span<std::byte> bytes =
       state == nullptr ? std::span<std::byte>{} : segment.BytesAt(place.offset + sizeof(RingState), place.capacity);
   if (bytes.empty() || !std::has_single_bit(place.capacity)) {

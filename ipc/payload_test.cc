@@ -59,7 +59,7 @@ class PayloadTest : public testing::Test {
   PayloadTest() : segment_(Segment::Create().value()) {
     const size_t offset = *segment_.Allocate(sizeof(shm_internal::Cell) + kRoom, 64);
     // A section covers only what lies in the heap, and so do raw allocations.
-    cell_ = {.cell = segment_.At<shm_internal::Cell>(offset),
+    cell_ = {.cell = shm_internal::ObjectIn<shm_internal::Cell>(segment_, offset),
              .room = segment_.BytesAt(offset + sizeof(shm_internal::Cell), kRoom)};
     attachment_ = shm_internal::Attachment::Of(cell_.cell);
     EXPECT_TRUE(PutMessage(attachment_, cell_, std::string(1000, 'x'), kMost).ok());  // warm

@@ -189,11 +189,12 @@ TEST_F(PipeTest, AClosedPipeIsDrainedAndThenCancelled) {
 TEST_F(PipeTest, AfterTheEndThereIsNothing) {
   auto [first, second] = Pipe<int>(Small(2)).value();
   auto ticket = first.HandOver().value();
-  const auto* const core = segment_.At<ipc_internal::PipeCore>(shm_internal::StoredEnd::Offset(ticket.number()) + 64);
+  const size_t at = shm_internal::StoredEnd::Offset(ticket.number()) + 64;
+  const auto* const core = shm_internal::ObjectIn<ipc_internal::PipeCore>(segment_, at);
   first = Connection<int>::Take(segment_, ticket.number()).value();
   first.Close();
   EXPECT_EQ(second.Recv().status().code(), absl::StatusCode::kCancelled);
-  segment_.At<std::atomic<uint32_t>>(core->cells[0].block)->store(ipc_internal::PipeCell::Full(0));
+  shm_internal::ObjectIn<std::atomic<uint32_t>>(segment_, core->cells[0].block)->store(ipc_internal::PipeCell::Full(0));
   EXPECT_EQ(second.Recv().status().code(), absl::StatusCode::kCancelled);
 }
 
@@ -423,8 +424,9 @@ TEST_F(PipeTest, AMarkOfACloseThatNeverWasKeepsNobodyAwake) {
       ASSERT_TRUE(first.Send(1).ok());
     }
     auto ticket = first.HandOver().value();
-    const auto* const core = segment_.At<ipc_internal::PipeCore>(shm_internal::StoredEnd::Offset(ticket.number()) + 64);
-    auto& cell = *segment_.At<std::atomic<uint32_t>>(core->cells[0].block);
+    const size_t at = shm_internal::StoredEnd::Offset(ticket.number()) + 64;
+    const auto* const core = shm_internal::ObjectIn<ipc_internal::PipeCore>(segment_, at);
+    auto& cell = *shm_internal::ObjectIn<std::atomic<uint32_t>>(segment_, core->cells[0].block);
     first = Connection<int>::Take(segment_, ticket.number()).value();
     cell.fetch_or(ipc_internal::PipeCell::kEnded);
     const uint32_t asleep =

@@ -31,7 +31,7 @@ absl::StatusOr<WorkerSlot> WorkerSlot::Create(const Segment& segment, size_t poo
                                               uint64_t max_message_bytes) {
   WorkerSlot slot;
   SHOAL_ASSIGN_OR_RETURN(slot.shared_offset_, segment.Allocate(sizeof(WorkerShared), alignof(WorkerShared)));
-  slot.shared_ = segment.At<WorkerShared>(slot.shared_offset_);
+  slot.shared_ = shm_internal::ObjectIn<WorkerShared>(segment, slot.shared_offset_);
   SHOAL_ASSIGN_OR_RETURN(slot.task_place_, ipc_internal::AllocateRing(segment, kRingBytes));
   SHOAL_ASSIGN_OR_RETURN(slot.result_place_, ipc_internal::AllocateRing(segment, kRingBytes));
   SHOAL_ASSIGN_OR_RETURN(slot.task_ring_, ipc_internal::ViewRing(segment, slot.task_place_));

@@ -73,7 +73,7 @@ absl::StatusOr<Segment> Segment::Create(SegmentOptions options) {
   return Segment(std::move(attachment));
 }
 
-absl::StatusOr<Segment> Segment::Create(std::string_view name, SegmentOptions options) {
+absl::StatusOr<Segment> Segment::CreateNamed(std::string_view name, SegmentOptions options) {
   SHOAL_RETURN_IF_ERROR(shm_internal::CheckName(name));
   SHOAL_ASSIGN_OR_RETURN(const size_t pages, PagesFor(options));
   SHOAL_ASSIGN_OR_RETURN(UniqueFd file, shm_internal::CreateNamelessFile());

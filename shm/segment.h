@@ -1,6 +1,7 @@
 #ifndef SHOAL_SHM_SEGMENT_H_
 #define SHOAL_SHM_SEGMENT_H_
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -53,10 +54,15 @@ struct SegmentOptions {
 class Segment {
  public:
   // An anonymous segment.
-  static absl::StatusOr<Segment> Create(SegmentOptions options = {});
+  static absl::StatusOr<Segment> Create(SegmentOptions options);
+  static absl::StatusOr<Segment> Create() { return Create(SegmentOptions()); }
 
   // A segment that all processes of this user find by its name (1 to 249 bytes, no '/'): the file /dev/shm/shoal.NAME, mode 0600.
-  static absl::StatusOr<Segment> Create(std::string_view name, SegmentOptions options = {});
+  // A template, so that Create({}) cannot mean it.
+  template <std::convertible_to<std::string_view> Name>
+  static absl::StatusOr<Segment> Create(const Name& name, SegmentOptions options = {}) {
+    return CreateNamed(name, options);
+  }
   static absl::StatusOr<Segment> Open(std::string_view name);
   // Takes the name away. Whoever has the segment keeps it, and it is gone with the last of them.
   static absl::Status Remove(std::string_view name);
@@ -142,13 +148,9 @@ class Segment {
   // The bytes at [offset, offset + size), or an empty span where these are not all inside the segment.
   std::span<std::byte> BytesAt(size_t offset, size_t size_bytes) const;
 
-  // The T at `offset`, or null where it cannot lie there (outside, or misaligned). The one cast from bytes to objects.
+  // The T at `offset`, or null where it cannot lie there (outside, or misaligned).
   template <class T>
-  T* At(size_t offset) const {
-    const std::span<std::byte> bytes = BytesAt(offset, sizeof(T));
-    if (bytes.empty() || reinterpret_cast<uintptr_t>(bytes.data()) % alignof(T) != 0) return nullptr;
-    return reinterpret_cast<T*>(bytes.data());
-  }
+  T* At(size_t offset) const;
 
   // Counts the deaths of processes attached to this segment. Whoever learns of one from the kernel adds 1 and wakes all who
   // sleep on it; every sleeper of the packages above includes it.
@@ -169,6 +171,8 @@ class Segment {
  private:
   explicit Segment(std::shared_ptr<shm_internal::Attachment> attachment) : attachment_(std::move(attachment)) {}
   explicit Segment(absl::Status unusable) : unusable_(std::move(unusable)) {}
+
+  static absl::StatusOr<Segment> CreateNamed(std::string_view name, SegmentOptions options);
 
   absl::Status CheckUsable() const;
 
@@ -194,6 +198,27 @@ class Segment {
   std::shared_ptr<shm_internal::Attachment> attachment_;  // null: unusable, or moved away
   absl::Status unusable_;
 };
+
+namespace shm_internal {
+
+// Segment::At, for what only the library knows. The one cast from bytes to objects.
+template <class T>
+T* ObjectIn(const Segment& segment, size_t offset) {
+  const std::span<std::byte> bytes = segment.BytesAt(offset, sizeof(T));
+  if (bytes.empty() || reinterpret_cast<uintptr_t>(bytes.data()) % alignof(T) != 0) return nullptr;
+  return reinterpret_cast<T*>(bytes.data());
+}
+
+}  // namespace shm_internal
+
+template <class T>
+T* Segment::At(size_t offset) const {
+  if constexpr (CheckShareable<T>()) {
+    return shm_internal::ObjectIn<T>(*this, offset);
+  } else {
+    return nullptr;
+  }
+}
 
 }  // namespace shoal
 

@@ -96,6 +96,11 @@ TEST(SegmentTest, OffsetsOutsideTheSegmentAndMisalignedOnesGiveNothing) {
   EXPECT_EQ(segment->At<uint64_t>(~size_t{0}), nullptr);
 }
 
+TEST(SegmentTest, NoOptionsAreTheDefaults) {
+  EXPECT_EQ(Segment::Create({}).value().limit_bytes(), SegmentOptions().limit_bytes);
+  EXPECT_EQ(Segment::Create().value().limit_bytes(), SegmentOptions().limit_bytes);
+}
+
 TEST(SegmentTest, ALimitThatMakesNoSenseIsInvalidArgument) {
   EXPECT_EQ(Segment::Create({.limit_bytes = 0}).status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(Segment::Create({.limit_bytes = ~size_t{0}}).status().code(), absl::StatusCode::kInvalidArgument);

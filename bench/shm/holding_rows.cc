@@ -119,7 +119,7 @@ struct InMapping {
   template <class... Args>
   explicit InMapping(Args... args) {
     Segment segment = MadeSegment(size_t{1} << 20);
-    peer = new (segment.At<S>(segment.Allocate(sizeof(S), 64).value())) S(args...);
+    peer = new (shm_internal::ObjectIn<S>(segment, segment.Allocate(sizeof(S), 64).value())) S(args...);
     static auto* const kept = new std::vector<Segment>;
     kept->push_back(std::move(segment));
   }
@@ -152,7 +152,7 @@ struct Stages {
 
 Stages* MadeStages() {
   static Segment* const segment = new Segment(MadeSegment(size_t{1} << 20));
-  return new (segment->At<Stages>(segment->Allocate(128, 128).value())) Stages();
+  return new (shm_internal::ObjectIn<Stages>(*segment, segment->Allocate(128, 128).value())) Stages();
 }
 
 template <class P>

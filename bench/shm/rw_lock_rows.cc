@@ -60,7 +60,7 @@ void Use(int64_t value) { asm volatile("" ::"r"(value) : "memory"); }
 template <class T>
 absl::StatusOr<T*> Make(const Segment& segment) {
   SHOAL_ASSIGN_OR_RETURN(const size_t at, segment.Allocate(sizeof(T), 64));
-  return new (segment.At<T>(at)) T;
+  return new (shm_internal::ObjectIn<T>(segment, at)) T;
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ absl::Status Compare(const Settings& settings, double target, std::vector<Row>& 
   SHOAL_ASSIGN_OR_RETURN(const size_t mutex_at, segment.Allocate(sizeof(Guarded), 64));
   SHOAL_ASSIGN_OR_RETURN(const size_t locked_at, segment.Allocate(sizeof(Locked), 64));
   auto* const mutex = new (segment.At<Guarded>(mutex_at)) Guarded;
-  auto* const locked = new (segment.At<Locked>(locked_at)) Locked;
+  auto* const locked = new (shm_internal::ObjectIn<Locked>(segment, locked_at)) Locked;
   const size_t items = settings.Items(20'000);
   const Work work = {
       .name = absl::StrCat("Mutex<T> section, T of ", bytes, " bytes, one field changed"),

@@ -68,7 +68,7 @@ class PipeWorld {
 
  private:
   const shm_internal::PipeEnds& EndsOf(uint64_t name) const {
-    return *segments_[0].At<shm_internal::PipeEnds>(shm_internal::StoredEnd::Offset(name) + 64);
+    return *shm_internal::ObjectIn<shm_internal::PipeEnds>(segments_[0], shm_internal::StoredEnd::Offset(name) + 64);
   }
   static shm_internal::EndState StateOf(const shm_internal::PipeEnds& ends, uint64_t name) {
     return shm_internal::EndWord::State(ends.end[shm_internal::StoredEnd::Side(name)].load());

@@ -58,7 +58,9 @@ class QueueWorld {
 
   // A number that the parties share.
   static constexpr int kCounters = 64;
-  std::atomic<int64_t>& counter(int which) const { return segments_[0].At<std::atomic<int64_t>>(counters_)[which]; }
+  std::atomic<int64_t>& counter(int which) const {
+    return shm_internal::ObjectIn<std::atomic<int64_t>>(segments_[0], counters_)[which];
+  }
 
   // Starts body(queue, number).
   Party Start(int number, std::function<void(Q&, int)> body) const {

@@ -155,6 +155,10 @@ wrong "New of a struct that nobody locks" "struct Order { int number; };
   int Use(shoal::Segment& s) { auto order = s.New<Order>(); return (*order)->number; }" 'use Shared<Mutex<T>>'
 wrong "New of a Vector that nobody locks" "auto Use(shoal::Segment& s) { return s.New<shoal::Vector<int>>(); }" \
   'a container would be changed by several processes without a lock'
+wrong "the address of a std::string in a segment" "auto Use(const shoal::Segment& s) { return s.At<std::string>(64); }" \
+  'its elements lie in memory of this process only'
+wrong "the address of a pointer in a segment" "auto Use(const shoal::Segment& s) { return s.At<int*>(64); }" \
+  'a pointer means nothing in another process'
 wrong "Find of a Mutex of std::string" "${text}
   absl::Status Use(Segment& s) { auto order = s.Find<Mutex<Order>>(\"order\"); return (*order)->Lock().status(); }" "${item[@]}"
 wrong "Publish of a Mutex of std::string" "${text}

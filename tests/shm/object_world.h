@@ -28,7 +28,7 @@ class InSegment {
   InSegment(World world, size_t limit_bytes, Make make) : world_(world), segments_(Attached(world, limit_bytes)) {
     auto offset = segments_[0].Allocate(sizeof(T), 64);
     SHOAL_CHECK(offset.ok(), "a test needs shared memory");
-    for (Segment& segment : segments_) views_.push_back(segment.template At<T>(*offset));
+    for (Segment& segment : segments_) views_.push_back(shm_internal::ObjectIn<T>(segment, *offset));
     auto section = shm_internal::SectionAt(views_[0]);
     SHOAL_CHECK(section.ok(), "a test's thread has a place in the segment");
     (*section)->Open(std::span<sync_internal::RobustWord* const>());

@@ -37,7 +37,7 @@ class SharedInSegment {
 
   T& operator*() const { return view(0); }
   T* operator->() const { return &view(0); }
-  T& view(int which) const { return *views_[which]->template At<T>(offset_); }
+  T& view(int which) const { return *shm_internal::ObjectIn<T>(*views_[which], offset_); }
   const Segment& segment(int which = 0) const { return *views_[which]; }
 
   // Starts body(shared, number).
