@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <new>
 #include <optional>
 #include <string_view>
 #include <type_traits>
@@ -11,8 +12,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "shoal/shm/section.h"
 #include "shoal/shm/section_guard.h"
 #include "shoal/shm/shareable.h"
+#include "shoal/shm/stored.h"
 #include "shoal/shm/with_result.h"
 #include "shoal/sync/robust_list.h"
 #include "shoal/sync/robust_lock.h"
@@ -77,9 +80,25 @@ class Mutex final {
  public:
   Mutex() : object_{} { CheckRoot<T>(); }
   template <class First, class... Rest>
-  requires(!std::same_as<std::remove_cvref_t<First>, Mutex>) explicit Mutex(First&& first, Rest&&... rest)
+  requires(!std::same_as<std::remove_cvref_t<First>, Mutex> && !std::is_array_v<T>) explicit Mutex(First&& first, Rest&&... rest)
+      : object_(shm_internal::MakeValue<T>(std::forward<First>(first), std::forward<Rest>(rest)...)) {
+    CheckRoot<T>();
+  }
+  template <class First, class... Rest>
+  requires(!std::same_as<std::remove_cvref_t<First>, Mutex> && std::is_array_v<T>) explicit Mutex(First&& first, Rest&&... rest)
       : object_{std::forward<First>(first), std::forward<Rest>(rest)...} {
     CheckRoot<T>();
+  }
+  // How Segment::New makes one. A container is built of what a container's element is built of; so are the first fields of a struct.
+  template <class... Args>
+  static absl::Status ConstructInSegment(Mutex* where, shm_internal::Section& section, Args&&... args) {
+    if constexpr (SharedValue<T> || !Guardable<T>) {
+      ::new (static_cast<void*>(where)) Mutex(std::forward<Args>(args)...);
+      return absl::OkStatus();
+    } else {
+      ::new (static_cast<void*>(where)) Mutex;
+      return shm_internal::Construct(section, &where->object_, std::forward<Args>(args)...);
+    }
   }
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;

@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <new>
 #include <optional>
 #include <string_view>
 #include <type_traits>
@@ -12,8 +13,10 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "shoal/shm/read_hold.h"
+#include "shoal/shm/section.h"
 #include "shoal/shm/section_guard.h"
 #include "shoal/shm/shareable.h"
+#include "shoal/shm/stored.h"
 #include "shoal/shm/with_result.h"
 #include "shoal/sync/read_write_lock.h"
 
@@ -102,9 +105,25 @@ class RwLock final {
  public:
   RwLock() : object_{} { CheckRoot<T>(); }
   template <class First, class... Rest>
-  requires(!std::same_as<std::remove_cvref_t<First>, RwLock>) explicit RwLock(First&& first, Rest&&... rest)
+  requires(!std::same_as<std::remove_cvref_t<First>, RwLock> && !std::is_array_v<T>) explicit RwLock(First&& first, Rest&&... rest)
+      : object_(shm_internal::MakeValue<T>(std::forward<First>(first), std::forward<Rest>(rest)...)) {
+    CheckRoot<T>();
+  }
+  template <class First, class... Rest>
+  requires(!std::same_as<std::remove_cvref_t<First>, RwLock> && std::is_array_v<T>) explicit RwLock(First&& first, Rest&&... rest)
       : object_{std::forward<First>(first), std::forward<Rest>(rest)...} {
     CheckRoot<T>();
+  }
+  // How Segment::New makes one. A container is built of what a container's element is built of; so are the first fields of a struct.
+  template <class... Args>
+  static absl::Status ConstructInSegment(RwLock* where, shm_internal::Section& section, Args&&... args) {
+    if constexpr (SharedValue<T> || !Guardable<T>) {
+      ::new (static_cast<void*>(where)) RwLock(std::forward<Args>(args)...);
+      return absl::OkStatus();
+    } else {
+      ::new (static_cast<void*>(where)) RwLock;
+      return shm_internal::Construct(section, &where->object_, std::forward<Args>(args)...);
+    }
   }
   RwLock(const RwLock&) = delete;
   RwLock& operator=(const RwLock&) = delete;

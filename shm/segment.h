@@ -95,7 +95,8 @@ class Segment {
   // Sets `size_bytes` aside, zero-filled, and returns their offset. REQUIRES: `alignment` is a power of two, at most 4096.
   absl::StatusOr<size_t> Allocate(size_t size_bytes, size_t alignment) const;
 
-  // Makes a T from `args`, and the first handle to it. May be called inside a section; it is no part of that.
+  // Makes a T from `args`, and the first handle to it. May be called inside a section; it is no part of that. A number becomes the number
+  // that is wanted, as by =. A container in a Mutex or RwLock is built as an element of a container is: New<Mutex<String>>("a").
   // Errors: also ResourceExhausted: too many processes or threads use the segment.
   template <class T, class... Args>
   [[nodiscard]] absl::StatusOr<Shared<T>> New(Args&&... args) const {

@@ -2,6 +2,9 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -11,7 +14,9 @@
 #include "shoal/shm/mutex.h"
 #include "shoal/shm/rw_lock.h"
 #include "shoal/shm/segment.h"
+#include "shoal/shm/string.h"
 #include "shoal/shm/vector.h"
+#include "shoal/sync/status.h"
 
 namespace shoal {
 namespace {
@@ -30,6 +35,18 @@ struct Pair {
 // Many handles, which name objects that have handles.
 struct Many {
   std::array<Shared<Mutex<Pair>>, 200> pairs;
+};
+
+enum class Side : uint8_t { kBuy, kSell };
+struct Point {
+  double x;
+  double y;
+};
+struct Entry {
+  uint8_t number;
+  String name;
+  Vector<String> words;
+  SharedAccount account;
 };
 
 // What contains itself, behind handles.
@@ -163,6 +180,61 @@ TEST(SharedTest, WhatAnObjectAloneHeldGoesWithIt) {
   EXPECT_EQ(account->Lock().value()->balance, 1);
   account.Reset();
   EXPECT_EQ(segment.used_bytes(), baseline);
+}
+
+TEST(SharedTest, AnObjectIsMadeOfNumbersOfOtherTypes) {
+  const Segment segment = NewSegment();
+  const int one = 1;
+  EXPECT_EQ(segment.New<Mutex<uint64_t>>(one).value()->With([](uint64_t& n) { return n; }).value(), 1u);
+  EXPECT_EQ(segment.New<RwLock<double>>(one).value()->WithRead([](const double& n) { return n; }).value(), 1.0);
+  EXPECT_EQ(segment.New<Mutex<Side>>(one).value()->With([](Side& side) { return side; }).value(), Side::kSell);
+  const auto point = segment.New<Mutex<Point>>(one, 2).value()->With([](Point& p) { return p; });
+  EXPECT_EQ(point->x, 1.0);
+  EXPECT_EQ(point->y, 2.0);
+  const auto both = segment.New<Mutex<std::array<Point, 2>>>(std::array<Point, 2>{{{1, 2}, {3, 4}}}).value();
+  EXPECT_EQ(both->With([](std::array<Point, 2>& p) { return p[1].y; }).value(), 4.0);
+  const auto numbers = segment.New<Mutex<int[3]>>(1, 2, 3).value();
+  EXPECT_EQ(numbers->With([](int(&n)[3]) { return n[0] * 100 + n[1] * 10 + n[2]; }).value(), 123);
+}
+
+TEST(SharedTest, AnObjectIsMadeWithFullContainersAndGivesAllBack) {
+  const Segment segment = NewSegment();
+  static_cast<void>(Baseline(segment));
+  const SharedAccount account = segment.New<Mutex<Account>>(5, 6).value();
+  const std::vector<std::string> words = {"salted", "smoked"};
+  static_cast<void>(segment.New<Mutex<Entry>>().value());
+  const size_t with_type = segment.used_bytes();
+  {
+    const auto made = segment.New<Mutex<Entry>>(7, "herring", words, account);
+    ASSERT_TRUE(made.ok()) << made.status();
+    EXPECT_GT(segment.used_bytes(), with_type);
+    ASSERT_TRUE((*made)
+                    ->With([](Entry& entry) -> absl::Status {
+                      EXPECT_EQ(entry.number, 7u);
+                      EXPECT_EQ(entry.name, "herring");
+                      EXPECT_EQ(entry.words.size(), 2u);
+                      EXPECT_EQ(entry.words[1], "smoked");
+                      SHOAL_RETURN_IF_ERROR(entry.name.Append("s"));
+                      return entry.words.PushBack("fried");
+                    })
+                    .ok());
+    EXPECT_EQ((*made)->With([](Entry& entry) { return std::string(entry.name.view()); }).value(), "herrings");
+    const SharedAccount stored = (*made)->With([](Entry& entry) { return entry.account; }).value();
+    EXPECT_TRUE(stored == account);
+  }
+  EXPECT_EQ(segment.used_bytes(), with_type);
+  EXPECT_EQ(account->Lock().value()->balance, 5);
+}
+
+TEST(SharedTest, AnObjectWhoseContainersHaveNoRoomIsNotMade) {
+  const Segment segment = NewSegment();
+  static_cast<void>(Baseline(segment));
+  static_cast<void>(segment.New<RwLock<Vector<String>>>().value());
+  const size_t with_type = segment.used_bytes();
+  const std::vector<std::string> too_much(100, std::string(size_t{64} << 10, 'a'));
+  const auto made = segment.New<RwLock<Vector<String>>>(too_much);
+  EXPECT_TRUE(absl::IsResourceExhausted(made.status())) << made.status();
+  EXPECT_EQ(segment.used_bytes(), with_type);
 }
 
 TEST(SharedTest, AListIsWalkedAndGoesWithItsFirstLink) {

@@ -46,6 +46,11 @@ class Disposal;
 //
 // The header of a container that Construct or Relocate has just written needs no saving in this section: it can say so in itself.
 struct StoredAccess {
+  // Whether a C is built of these.
+  template <class C, class... Args>
+  static constexpr bool kTakes = requires(Section& section, C* where, Args&&... args) {
+    C::Construct(section, where, std::forward<Args>(args)...);
+  };
   template <class C, class... Args>
   static absl::Status Construct(Section& section, C* where, Args&&... args) {
     return C::Construct(section, where, std::forward<Args>(args)...);
@@ -113,17 +118,68 @@ absl::Status ConstructFields(Section& section, T& object, std::index_sequence<i.
   return status;
 }
 
+template <class Arg>
+concept NumberOrEnum = std::is_arithmetic_v<std::remove_cvref_t<Arg>> || std::is_enum_v<std::remove_cvref_t<Arg>>;
+
+// An argument for a T in braces, where a number of another type would be refused as narrower: it is converted, as by =.
+template <class T, class Arg>
+decltype(auto) InBraces(Arg&& arg) {
+  if constexpr (SharedScalar<T> && NumberOrEnum<Arg>) {
+    return static_cast<T>(arg);
+  } else {
+    return std::forward<Arg>(arg);
+  }
+}
+
+// Whether each argument is one for a field: no inner braces are left out, which would count otherwise.
+template <class... Args, class... Field, size_t... i>
+constexpr bool FitFields(TypeList<Field...>, std::index_sequence<i...>) {
+  using Fields = std::tuple<std::type_identity<Field>...>;
+  return (std::is_convertible_v<Args, typename std::tuple_element_t<i, Fields>::type> && ...);
+}
+template <class T, class... Args>
+constexpr bool FitFields() {
+  if constexpr (std::is_class_v<T> && std::is_aggregate_v<T> && !StoredArray<T>) {
+    if constexpr (sizeof...(Args) <= kStruct<T>.count) return FitFields<Args...>(FieldTypes<T>(), std::index_sequence_for<Args...>());
+  }
+  return false;
+}
+template <class T, class... Field, size_t... i, class... Args>
+T MadeOfFields(TypeList<Field...>, std::index_sequence<i...>, Args&&... args) {
+  using Fields = std::tuple<std::type_identity<Field>...>;
+  return T{InBraces<typename std::tuple_element_t<i, Fields>::type>(std::forward<Args>(args))...};
+}
+
+// A T that is no C array, of what its constructor or its braces take.
+template <class T, class... Args>
+T MakeValue(Args&&... args) {
+  if constexpr (sizeof...(Args) == 0) {
+    return T{};
+  } else if constexpr (SharedScalar<T> && sizeof...(Args) == 1 && (NumberOrEnum<Args> && ...)) {
+    return static_cast<T>((args, ...));
+  } else if constexpr (std::is_constructible_v<T, Args...>) {
+    return T(std::forward<Args>(args)...);
+  } else if constexpr (FitFields<T, Args...>()) {
+    return MadeOfFields<T>(FieldTypes<T>(), std::index_sequence_for<Args...>(), std::forward<Args>(args)...);
+  } else {
+    constexpr bool takes = requires { T{std::forward<Args>(args)...}; };
+    static_assert(takes,
+                  "it is not made of these arguments: give what its constructor or its braces take; containers are filled by "
+                  "Segment::New, or inside a section");
+    if constexpr (takes) return T{std::forward<Args>(args)...};
+    __builtin_unreachable();
+  }
+}
+
 template <class T, class... Args>
 absl::Status ConstructValue(T* where, Args&&... args) {
-  if constexpr (sizeof...(Args) == 0) {
+  if constexpr (std::is_bounded_array_v<T> && sizeof...(Args) == 0) {
     ::new (static_cast<void*>(where)) T{};
   } else if constexpr (std::is_bounded_array_v<T>) {
     static_assert((std::same_as<std::remove_cvref_t<Args>, T> && ...), "an array is built from an array of the same type");
     (std::memcpy(static_cast<void*>(where), std::addressof(args), sizeof(T)), ...);
-  } else if constexpr (std::is_constructible_v<T, Args...>) {
-    ::new (static_cast<void*>(where)) T(std::forward<Args>(args)...);
   } else {
-    ::new (static_cast<void*>(where)) T{std::forward<Args>(args)...};
+    ::new (static_cast<void*>(where)) T(MakeValue<T>(std::forward<Args>(args)...));
   }
   return absl::OkStatus();
 }
@@ -137,18 +193,26 @@ absl::Status Construct(Section& section, T* where, Args&&... args) {
     ConstructOwners(section, *where);
     return absl::OkStatus();
   } else if constexpr (IsOwner<T>()) {
-    CancelGuard records(section);
-    absl::Status status = StoredAccess::Construct(section, where, std::forward<Args>(args)...);
-    if (__builtin_expect(status.ok(), 1)) records.Dismiss();
-    return status;
+    constexpr bool takes = StoredAccess::kTakes<T, Args...>;
+    static_assert(takes, "the container or handle is not built of these arguments: build it empty, and fill it");
+    if constexpr (takes) {
+      CancelGuard records(section);
+      absl::Status status = StoredAccess::Construct(section, where, std::forward<Args>(args)...);
+      if (__builtin_expect(status.ok(), 1)) records.Dismiss();
+      return status;
+    } else {
+      return absl::OkStatus();
+    }
   } else {
     constexpr bool copied = (std::same_as<std::remove_cvref_t<Args>, T> || ...);
     static_assert(StoredStruct<T>, "an array of containers or handles is built empty, and filled then");
     static_assert(!copied,
                   "a struct with containers or handles is not copied: give one argument for each of its first fields, or "
                   "build it empty and fill it");
-    if constexpr (StoredStruct<T> && !copied) {
-      static_assert(sizeof...(Args) <= kStruct<T>.count, "more arguments than the struct has fields");
+    constexpr bool fields = StoredStruct<T> && !copied;
+    constexpr bool too_many = fields && sizeof...(Args) > kStruct<T>.count;
+    static_assert(!too_many, "more arguments than the struct has fields");
+    if constexpr (fields && !too_many) {
       CancelGuard records(section);
       ::new (static_cast<void*>(where)) T{};
       ConstructOwners(section, *where);

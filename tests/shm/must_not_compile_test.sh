@@ -155,6 +155,22 @@ wrong "New of a struct that nobody locks" "struct Order { int number; };
   int Use(shoal::Segment& s) { auto order = s.New<Order>(); return (*order)->number; }" 'use Shared<Mutex<T>>'
 wrong "New of a Vector that nobody locks" "auto Use(shoal::Segment& s) { return s.New<shoal::Vector<int>>(); }" \
   'a container would be changed by several processes without a lock'
+right "objects of numbers of other types, and full containers" "using namespace shoal;
+  struct Point { double x, y; };
+  struct Entry { unsigned char number; String name; Vector<int> counts; };
+  void Use(Segment& s, int n, const std::vector<int>& counts) {
+    (void)s.New<Value<unsigned long>>(0); (void)s.New<Value<float>>(n); (void)s.New<Mutex<Point>>(n, 2); (void)s.New<RwLock<Point>>(n, n);
+    (void)s.New<Mutex<String>>(\"abc\"); (void)s.New<RwLock<Vector<int>>>(counts); (void)s.New<Mutex<Entry>>(n, \"abc\", counts);
+  }"
+wrong "New of a Mutex of what it cannot be made of" "struct Point { double x, y; };
+  auto Use(shoal::Segment& s) { return s.New<shoal::Mutex<Point>>(1, \"b\"); }" 'it is not made of these arguments'
+wrong "New of a Value of what it cannot be made of" "auto Use(shoal::Segment& s) { return s.New<shoal::Value<int>>(\"one\"); }" \
+  'it is not made of these arguments'
+wrong "New of a container of what it cannot be built of" "using namespace shoal;
+  auto Use(Segment& s) { return s.New<Mutex<String>>(5); }" 'the container or handle is not built of these arguments'
+wrong "New of a struct with containers of too much" "using namespace shoal; struct Entry { int number; String name; };
+  auto Use(Segment& s) { return s.New<Mutex<Entry>>(5, \"abc\", 6); }" 'more arguments than the struct has fields'
+wrong "a full container outside of a segment" "shoal::Mutex<shoal::String> text(\"abc\");" 'it is not made of these arguments'
 wrong "the address of a std::string in a segment" "auto Use(const shoal::Segment& s) { return s.At<std::string>(64); }" \
   'its elements lie in memory of this process only'
 wrong "the address of a pointer in a segment" "auto Use(const shoal::Segment& s) { return s.At<int*>(64); }" \
