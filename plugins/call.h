@@ -69,6 +69,7 @@ inline std::string CurrentExceptionType() {
 // Runs `body` and turns whatever it throws into a failure.
 template <class Body>
 void ReportingExceptions(const shoal_reply& reply, Body body) {
+#ifdef __cpp_exceptions
   try {
     body();
   } catch (const std::exception& e) {
@@ -78,6 +79,10 @@ void ReportingExceptions(const shoal_reply& reply, Body body) {
     if (abi::__cxa_current_exception_type() == nullptr) throw;
     reply.failure(reply.context, SHOAL_FAILURE_EXCEPTION, 0, CurrentExceptionType().c_str(), "");
   }
+#else
+  static_cast<void>(reply);
+  body();
+#endif
 }
 
 template <class R, class... A>

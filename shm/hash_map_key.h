@@ -39,7 +39,8 @@ concept HasOwnHash = requires(const K& key) {
 
 // The 128 bits of a product, folded.
 inline uint64_t Fold(uint64_t left, uint64_t right) {
-  const auto product = static_cast<unsigned __int128>(left) * right;
+  __extension__ using Wide = unsigned __int128;
+  const Wide product = Wide{left} * right;
   return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
 }
 

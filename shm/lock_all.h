@@ -166,7 +166,7 @@ requires(sizeof...(M) > 0) [[nodiscard]] auto LockAll(absl::Duration timeout, M&
 }
 
 // Locks all, runs f(T&...) and commits. Rolls back if `f` returns a status that is not OK, or throws. Returns what `f` returns, as a
-// StatusOr; a Status where it returns one or nothing.
+// StatusOr; a Status where it returns one or nothing. No pointers, references or views: these do not compile.
 template <class F, shm_internal::OwnerOfObject... M>
 requires(sizeof...(M) > 0) auto WithAll(F&& f, M&... owners) {
   return LockAllCalls::With(std::forward<F>(f), absl::InfiniteDuration(), owners...);

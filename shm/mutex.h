@@ -119,7 +119,8 @@ class Mutex final {
   }
 
   // Locks, runs f(T&) and commits. Rolls back if `f` returns a status that is not OK, or throws.
-  // Returns what `f` returns, as a StatusOr; a Status where it returns one or nothing.
+  // Returns what `f` returns, as a StatusOr; a Status where it returns one or nothing. No pointers, references or views: these do not
+  // compile.
   template <class F>
   auto With(F&& f, absl::Duration timeout = absl::InfiniteDuration()) {
     using Result = typename shm_internal::WithResult<std::invoke_result_t<F, T&>>::Type;

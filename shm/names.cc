@@ -179,14 +179,19 @@ absl::StatusOr<Hold*> FindName(const std::shared_ptr<Attachment>& attachment, st
   if (absl::IsNotFound(table.status())) return NotFound(name);
   if (!table.ok()) return table.status();
   SHOAL_ASSIGN_OR_RETURN(const ParticipantId self, Participate(*attachment));
-  return (**table).With([&](Names& names) -> absl::StatusOr<Hold*> {
+  Hold* found_hold = nullptr;  // this process's, which may leave the section
+  SHOAL_RETURN_IF_ERROR((**table).With([&](Names& names) -> absl::Status {
     SHOAL_ASSIGN_OR_RETURN(const Found found, Search(*ThisThreadSections().open, names, name));
     if (found.entry == nullptr) return NotFound(name);
     auto hold = MembershipOf(*attachment).holds.Take(attachment, self, StoredWord::Offset(found.entry->handle), type);
-    if (hold.ok()) return *hold;
-    return MakeStatus(hold.status().code(),
-                      absl::StrCat("'", std::string(name), "' cannot be used here: ", hold.status().message()));
-  });
+    if (!hold.ok()) {
+      return MakeStatus(hold.status().code(),
+                        absl::StrCat("'", std::string(name), "' cannot be used here: ", hold.status().message()));
+    }
+    found_hold = *hold;
+    return absl::OkStatus();
+  }));
+  return found_hold;
 }
 
 absl::Status UnpublishName(const std::shared_ptr<Attachment>& attachment, std::string_view name) {

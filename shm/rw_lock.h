@@ -149,7 +149,8 @@ class RwLock final {
     return *std::move(guard);
   }
 
-  // Reads, and returns what f(const T&) returns, as a StatusOr; a Status where it returns one or nothing.
+  // Reads, and returns what f(const T&) returns, as a StatusOr; a Status where it returns one or nothing. No pointers, references or
+  // views: these do not compile.
   template <class F>
   auto WithRead(F&& f, absl::Duration timeout = absl::InfiniteDuration()) {
     using Result = typename shm_internal::WithResult<std::invoke_result_t<F, const T&>>::Type;

@@ -258,6 +258,35 @@ wrong "a guard of several that is ignored" "${use_guards}
   void Use(RwLock<Order>& a, Mutex<Order>& b) { LockAll(a, b); }" 'nodiscard'
 wrong "a change through a reader's guard" "${use_guards}
   void Use(ReadGuard<Order>& guard) { guard->number = 1; }" 'read-only\|returns a const value'
+readonly leaves='would be used when the section is over, without its lock and its journal'
+wrong "a pointer that leaves a section" "${use_guards}
+  void Use(Mutex<Vector<Order>>& m) { auto order = m.With([](auto& all) { return all.Edit(0); }); (*order)->number = 5; }" "${leaves}"
+wrong "a pointer that leaves a reader's section" "${use_guards}
+  int Use(RwLock<Order>& lock) { return **lock.WithRead([](const Order& order) { return &order.number; }); }" "${leaves}"
+wrong "a reference that leaves a section" "${use_guards}
+  void Use(RwLock<Order>& lock) { auto number = lock.WithWrite([](Order& o) -> int& { return o.number; }); *number = 5; }" "${leaves}"
+wrong "a reference to a container that leaves a section" "${use_guards}
+  void Use(Mutex<String>& m) { (void)m.With([](String& text) -> String& { return text; }); }" "${leaves}"
+wrong "a view that leaves a section" "${use_guards}
+  char Use(Mutex<String>& m) { return m.With([](String& text) { return text.view(); })->front(); }" "${leaves}"
+wrong "a span that leaves a section" "${use_guards}
+  void Use(Mutex<String>& m) { m.With([](String& text) { return text.EditAll(); }).value()[0] = 'a'; }" "${leaves}"
+wrong "a pointer in a pair in an optional that leaves a section" "${use_guards}
+  void Use(Mutex<Order>& m) { (void)m.With([](Order& o) { return std::optional(std::pair(1, &o)); }); }" "${leaves}"
+wrong "views in a vector that leave a section" "${use_guards}
+  void Use(Mutex<String>& m) { (void)m.With([](String& text) { return std::vector{text.view()}; }); }" "${leaves}"
+wrong "a pointer that leaves a Value" "${use_guards}
+  void Use(Value<Order>& value) { **value.Update([](Order& order) { return &order; }) = {}; }" "${leaves}"
+wrong "a pointer that leaves a section of several" "${use_guards}
+  void Use(Mutex<Order>& a, RwLock<int>& b) { (void)WithAll([](Order& order, int&) { return &order; }, a, b); }" "${leaves}"
+right "values that leave a section" "${use_guards}
+  void Use(Mutex<Order>& m, Mutex<Vector<Order>>& all) {
+    (void)m.With([](Order& order) { return std::pair(order, std::optional(std::string(\"a\"))); });
+    (void)m.With([](const Order&) { return &Use; });
+    (void)m.With([](const Order&) { return std::map<int, std::array<int, 3>>(); });
+    (void)all.With([](auto& orders) { return std::vector<Order>(orders.begin(), orders.end()); });
+    (void)all.With([](auto&) { return absl::StatusOr<std::unique_ptr<int>>(std::make_unique<int>(1)); });
+  }"
 wrong "a reader that waits for a condition" "${use_guards}
   absl::Status Use(Condition& changed, ReadGuard<Order>& guard) { return changed.Wait(guard); }" 'no matching \(member \)\?function'
 wrong "LockAll of what is no Mutex" "${use_guards}
