@@ -111,6 +111,7 @@ class [[nodiscard]] AllGuard final : public shm_internal::GuardOfSection<shm_int
   // The object of the i-th argument of LockAll.
   template <size_t i>
   auto& get() const {
+    shm_internal::CheckHeld(this->held());
     return *std::get<i>(objects_);
   }
 

@@ -40,7 +40,8 @@ struct LockAllAccess;
 // Ownership:       releasing it commits; if an exception that was not in flight at Lock is in flight, or the thread is being ended by
 //                  pthread_exit or pthread_cancel, it rolls back. An early return commits what there is: Mutex::With rolls back on
 //                  a status.
-// Errors:          destroying it in another thread than the one that locked ends the process.
+// Errors:          destroying it in another thread than the one that locked ends the process; so does to reach the object through it
+//                  when it holds nothing: after Release, moved away, after a Condition::Wait that could not take the lock again.
 template <class T>
 class [[nodiscard]] MutexGuard final : public shm_internal::GuardOfObject<T, shm_internal::MutexLock<sizeof(T)>> {
  public:

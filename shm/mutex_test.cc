@@ -61,6 +61,18 @@ TEST_F(MutexTest, ARollbackBringsTheLastCommitBackAndKeepsTheLock) {
   EXPECT_EQ(mutex_->With([](Pair& pair) { return pair.right; }).value(), 2);
 }
 
+TEST_F(MutexTest, AGuardThatHoldsNothingGivesNothing) {
+  auto released = mutex_->Lock();
+  ASSERT_TRUE(released.ok());
+  released->Release();
+  EXPECT_DEATH((*released)->left = 1, "a guard that is used");
+  auto guard = mutex_->Lock();
+  ASSERT_TRUE(guard.ok());
+  MutexGuard<Pair> taken = *std::move(guard);
+  EXPECT_DEATH((**guard).left = 1, "a guard that is used");  // NOLINT: what it is then is promised
+  taken->left = 1;
+}
+
 // What it needs to go on it has had: it is not given up in between, where somebody else could take it.
 TEST(MutexRollbackTest, ALargeObjectKeepsItsJournalThroughARollback) {
   Segment segment = Segment::Create({.limit_bytes = size_t{1} << 24}).value();

@@ -34,15 +34,19 @@ struct LockAllAccess;
 // Thread safety:   belongs to the thread that read.
 // Process safety:  lies in its owner's memory only. In a child made by fork the parent's guards are dead.
 // Crash safety:    its owner's death ends it.
-// Errors:          destroying it in another thread than the one that read ends the process.
+// Errors:          destroying it in another thread than the one that read ends the process; so does to reach the object through it
+//                  after Release, or moved away.
 template <class T>
 class [[nodiscard]] ReadGuard final {
  public:
   ReadGuard(ReadGuard&&) noexcept = default;
   ReadGuard& operator=(ReadGuard&&) noexcept = default;
 
-  const T& operator*() const { return *object_; }
-  const T* operator->() const { return object_; }
+  const T& operator*() const { return *operator->(); }
+  const T* operator->() const {
+    shm_internal::CheckHeld(held());
+    return object_;
+  }
 
   // A writer had died in its section, which this reader has undone.
   bool recovered() const { return hold_.recovered(); }

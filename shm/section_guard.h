@@ -214,6 +214,11 @@ class SectionGuard final {
   bool recovered_;
 };
 
+// Whoever reaches an object through a guard holds its lock. `held`: that of the guard.
+inline void CheckHeld(bool held) {
+  SHOAL_CHECK(held, "a guard that is used was not released before, nor moved away, nor has a Condition::Wait lost its lock");
+}
+
 // What users see of it: MutexGuard and its kin are derived from this.
 template <class Locks>
 class GuardOfSection {
@@ -241,7 +246,10 @@ template <class T, class Locks>
 class GuardOfObject : public GuardOfSection<Locks> {
  public:
   T& operator*() const { return *operator->(); }
-  T* operator->() const { return static_cast<T*>(this->section_.locks().object()); }
+  T* operator->() const {
+    CheckHeld(this->held());
+    return static_cast<T*>(this->section_.locks().object());
+  }
 
  protected:
   using GuardOfSection<Locks>::GuardOfSection;

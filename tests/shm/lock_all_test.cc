@@ -157,6 +157,14 @@ TEST_P(LockAllTest, MisuseIsRefusedAndLocksNothing) {
 }
 
 // A section of several locks cannot be given up for a sleep; but it can notify those who wait with one of them.
+TEST(LockAllMisuseTest, AGuardThatHoldsNothingGivesNothing) {
+  SharedInSegment<Bank> shared(World::kThreads);
+  auto guard = LockAll(shared->a, shared->c);
+  ASSERT_TRUE(guard.ok());
+  guard->Release();
+  EXPECT_DEATH(++guard->get<1>().balance, "a guard that is used");
+}
+
 TEST_P(LockAllTest, ItNotifiesButDoesNotWait) {
   SharedInSegment<Bank> shared(GetParam());
   Party waiter = shared.Start(1, [](Bank& bank, int) {

@@ -257,6 +257,19 @@ TEST(RwLockMisuseTest, AGuardMayOutliveItsThreadsPlaces) {
   EXPECT_TRUE(shared->pair.TryWrite().has_value());
 }
 
+TEST(RwLockMisuseTest, AGuardThatHoldsNothingGivesNothing) {
+  SharedInSegment<Room> shared(World::kThreads);
+  auto reader = shared->pair.Read();
+  ASSERT_TRUE(reader.ok());
+  reader->Release();
+  EXPECT_DEATH(static_cast<void>((*reader)->left), "a guard that is used");
+  EXPECT_DEATH(static_cast<void>((**reader).left), "a guard that is used");
+  auto writer = shared->pair.Write();
+  ASSERT_TRUE(writer.ok());
+  writer->Release();
+  EXPECT_DEATH((*writer)->left = 1, "a guard that is used");
+}
+
 TEST(RwLockMisuseTest, OutsideOfASegmentItRefuses) {
   auto local = std::make_unique<RwLock<Pair>>();
   EXPECT_TRUE(absl::IsFailedPrecondition(local->Read().status()));
