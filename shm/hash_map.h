@@ -117,7 +117,7 @@ class HashMap final {
     return InsertOrAssign(key, std::forward<Args>(args)...).status();
   }
 
-  // The value, to write to. NotFound: there is none.
+  // The value, to write to, as long as what Vector::Edit gives. NotFound: there is none.
   [[nodiscard]] absl::StatusOr<V*> FindMut(KeyView key);
   // The same; if there is none, it is inserted, built from the arguments.
   template <class... Args>

@@ -226,7 +226,8 @@ class GuardOfSection {
   // The last holder died inside its section, which has been undone.
   bool recovered() const { return section_.recovered(); }
 
-  // Takes back what this section has changed. The locks stay held, and the objects may be changed again.
+  // Takes back what this section has changed. The locks stay held, and the objects may be changed again; but what Edit, FindMut and the
+  // like have given before must be asked for again: the section that follows has not saved what it points to.
   void Rollback() { section_.Rollback(); }
 
   // Commits and unlocks now rather than at the end of the scope. The objects must not be used any more.

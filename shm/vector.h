@@ -89,7 +89,7 @@ class Vector final {
   template <class... Args>
   [[nodiscard]] absl::Status Set(size_t index, Args&&... args);
 
-  // One element, or all, to write to.
+  // One element, or all, to write to, until the section ends, or goes on after a Rollback or a Condition::Wait.
   [[nodiscard]] absl::StatusOr<T*> Edit(size_t index);
   [[nodiscard]] absl::StatusOr<std::span<T>> EditAll();
 

@@ -23,7 +23,9 @@ namespace shoal {
 //   if (absl::Status status = shared->changed.Wait(*guard, [&] { return shared->items > 0; }); !status.ok()) return status;
 //
 // It is used with the guards of Lock and RLock, and with those that open a critical section (MutexGuard). With these, Wait commits
-// the section before it sleeps, and a new one is open when it returns: the object is as others have left it.
+// the section before it sleeps, and a new one is open when it returns: the object is as others have left it. What Edit, FindMut and the
+// like of a container have given before must be asked for again: the new section has not saved what it points to, and others may have
+// freed it.
 //
 // Thread safety:   every call needs a guard of the one lock this condition is used with; that orders them.
 // Process safety:  lies in MAP_SHARED memory, in the same mapping as its lock; valid when zero-filled.
