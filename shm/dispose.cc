@@ -164,7 +164,8 @@ bool DestroyAll(const std::shared_ptr<Attachment>& attachment) {
   try {
     for (;;) {
       const absl::StatusOr<uint64_t> first = FirstDoomed(*attachment);
-      if (!first.ok() || *first == 0) return true;
+      if (!first.ok()) return false;
+      if (*first == 0) return true;
       if (!DestroyOne(attachment, *first).ok()) return false;
     }
   } catch (const std::bad_alloc&) {

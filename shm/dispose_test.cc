@@ -7,8 +7,11 @@
 
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
+#include "shoal/shm/attachment.h"
 #include "shoal/shm/box.h"
 #include "shoal/shm/deque.h"
+#include "shoal/shm/dispose.h"
+#include "shoal/shm/layout.h"
 #include "shoal/shm/mutex.h"
 #include "shoal/shm/segment.h"
 #include "shoal/shm/shared.h"
@@ -190,6 +193,19 @@ TEST(DisposeTest, AnElementThatGoesDropsItsHandles) {
                     return absl::OkStatus();
                   })
                   .ok());
+}
+
+// The doomed wait for somebody who can have the ledger; nobody looks for that again and again.
+TEST(DisposeTest, WhoCannotHaveTheLedgerLeavesTheDoomedToOthers) {
+  const Segment segment = Segment::Create({.limit_bytes = size_t{4} << 20}).value();
+  const auto root = segment.New<Counter>(5).value();
+  const auto attachment = shm_internal::Attachment::Of(root.get());
+  shm_internal::Ledger& ledger = attachment->header().ledger;
+  ledger.doomed = 16;
+  ledger.lock.pid_namespace ^= 1;  // it is another's: refused
+  shm_internal::DestroyDoomed(attachment);
+  ledger.lock.pid_namespace ^= 1;
+  ledger.doomed = 0;
 }
 
 // Of an object whose links are damaged as much is given back as can be; the object itself goes.
