@@ -208,7 +208,11 @@ void DestroyDoomed(const std::shared_ptr<Attachment>& attachment) {
   // Looked at again after the lock is free: who adds one while we are at it leaves it to us.
   while (OpenLedger::Get(ledger.doomed) != 0) {
     bool owner_died = false;  // the list says what is left
-    if (!sync_internal::Acquire(self, ledger.disposing, sync_internal::Deadline::Passed(), &owner_died).ok()) return;
+    if (!sync_internal::Acquire(self, ledger.disposing, sync_internal::Deadline::Passed(), &owner_died,
+                                sync_internal::Whose::kOurs)
+             .ok()) {
+      return;
+    }
     const bool all = DestroyAll(attachment);
     sync_internal::Release(self, ledger.disposing);
     if (!all) return;

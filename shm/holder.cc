@@ -45,7 +45,8 @@ absl::Status AcquireInner(sync_internal::Thread& self, sync_internal::RobustWord
   const Deadline patience =
       Deadline::AtNanoseconds(std::max(deadline.nanoseconds(), Deadline::Now() + kPatienceNanoseconds));
   bool owner_died = false;  // leaves nothing to repair: see those who use it
-  const absl::Status status = sync_internal::AcquireSlow(self, lock, deadline.infinite() ? deadline : patience, &owner_died);
+  const absl::Status status = sync_internal::AcquireSlow(self, lock, deadline.infinite() ? deadline : patience, &owner_died,
+                                                         sync_internal::Whose::kOurs);
   if (!absl::IsDeadlineExceeded(status)) return status;
   return MakeStatus(absl::StatusCode::kDeadlineExceeded,
                     "a thread that is inside a call on this object did not go on in time: is its process stopped?");

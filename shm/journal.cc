@@ -196,7 +196,8 @@ absl::Status RecoverSlot(const Attachment& attachment, ThreadSlot& slot, uint64_
   if (!Holds(slot, lock_offset)) return absl::OkStatus();
   sync_internal::Thread& self = sync_internal::ThisThread();
   bool owner_died = false;
-  SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, slot.replay, sync_internal::Deadline::Infinite(), &owner_died));
+  SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, slot.replay, sync_internal::Deadline::Infinite(), &owner_died,
+                                               sync_internal::Whose::kOurs));
   // Another recoverer may have closed it while we waited, and a living thread may have the slot by now.
   absl::Status status;
   if (Holds(slot, lock_offset)) {
@@ -212,7 +213,8 @@ absl::Status RecoverDeadSlot(const Attachment& attachment, ThreadSlot& slot) {
   if (!Head::IsOpen(slot.head.load(std::memory_order_acquire))) return absl::OkStatus();
   sync_internal::Thread& self = sync_internal::ThisThread();
   bool owner_died = false;
-  SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, slot.replay, sync_internal::Deadline::Infinite(), &owner_died));
+  SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, slot.replay, sync_internal::Deadline::Infinite(), &owner_died,
+                                               sync_internal::Whose::kOurs));
   const absl::Status status = UndoOrFinish(attachment, slot, nullptr);
   sync_internal::Release(self, slot.replay);
   return status;

@@ -51,7 +51,8 @@ void TakeBack(const Attachment& attachment) {
 absl::StatusOr<OpenLedger> OpenLedger::Of(const Attachment& attachment) {
   bool owner_died = false;
   SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(sync_internal::ThisThread(), attachment.header().ledger.lock,
-                                               sync_internal::Deadline::Infinite(), &owner_died));
+                                               sync_internal::Deadline::Infinite(), &owner_died,
+                                               sync_internal::Whose::kOurs));
   // Also if it did not die: the count is 0 then, unless somebody scribbled.
   if (Get(attachment.header().ledger.changes_count) != 0) TakeBack(attachment);
   return OpenLedger(attachment);

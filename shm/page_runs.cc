@@ -57,7 +57,8 @@ PageRuns::PageRuns(HeapShared& shared, std::atomic<uint64_t>* table, uint64_t pa
 absl::StatusOr<uint64_t> PageRuns::Take(uint64_t length, Growth growth, Prepare prepare) const {
   sync_internal::Thread& self = sync_internal::ThisThread();
   bool owner_died;  // leaves nothing to repair, see above
-  SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, shared_->lock, sync_internal::Deadline::Infinite(), &owner_died));
+  SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, shared_->lock, sync_internal::Deadline::Infinite(), &owner_died,
+                                               sync_internal::Whose::kOurs));
   absl::StatusOr<uint64_t> taken = TakeLocked(length, growth, prepare);
   (void)sync_internal::Release(self, shared_->lock);  // released in any case; scribbled links are the next one's DataLoss
   return taken;
@@ -223,7 +224,8 @@ bool PageRuns::Free(uint64_t page, PageEntry expected) const {
 absl::StatusOr<uint64_t> PageRuns::ReleaseFree() const {
   sync_internal::Thread& self = sync_internal::ThisThread();
   bool owner_died;  // leaves nothing to repair, see above
-  SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, shared_->lock, sync_internal::Deadline::Infinite(), &owner_died));
+  SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, shared_->lock, sync_internal::Deadline::Infinite(), &owner_died,
+                                               sync_internal::Whose::kOurs));
   absl::StatusOr<uint64_t> released = ReleaseLocked();
   (void)sync_internal::Release(self, shared_->lock);  // as in Take
   return released;

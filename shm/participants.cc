@@ -58,6 +58,7 @@ using sync_internal::FutexWord;
 using sync_internal::MakeStatus;
 using sync_internal::RobustWord;
 using sync_internal::Thread;
+using sync_internal::Whose;
 
 // A thread of the dead process that may still be running, or null.
 RobustWord* StillRunningOrNull(const Attachment& attachment, uint64_t process) {
@@ -112,7 +113,7 @@ RobustWord* ReapSlot(Attachment& attachment, int index, Reaper reaper) {
   Thread& self = sync_internal::ThisThread();
   bool owner_died = false;
   // The lock makes sure that the slot does not change hands below us; whoever dies here leaves it to the next one.
-  if (!sync_internal::Acquire(self, header.joining, Deadline::Infinite(), &owner_died).ok()) return nullptr;
+  if (!sync_internal::Acquire(self, header.joining, Deadline::Infinite(), &owner_died, Whose::kOurs).ok()) return nullptr;
   RobustWord* running = nullptr;
   if (Died(slot)) {
     // relaxed, both: stable while the slot has its dead owner
@@ -183,7 +184,7 @@ class Participant::Keeper final {
     Thread& self = sync_internal::ThisThread();
     SegmentHeader& header = attachment_->header();
     bool owner_died = false;
-    SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, header.joining, Deadline::Infinite(), &owner_died));
+    SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, header.joining, Deadline::Infinite(), &owner_died, Whose::kOurs));
     if (absl::Status sole = CheckNoOtherCopy(); !sole.ok()) {
       sync_internal::Release(self, header.joining);
       return sole;

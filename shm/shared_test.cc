@@ -14,8 +14,11 @@
 #include "shoal/shm/mutex.h"
 #include "shoal/shm/rw_lock.h"
 #include "shoal/shm/segment.h"
+#include "shoal/shm/shareable_sync.h"
 #include "shoal/shm/string.h"
 #include "shoal/shm/vector.h"
+#include "shoal/sync/guard.h"
+#include "shoal/sync/lock.h"
 #include "shoal/sync/status.h"
 
 namespace shoal {
@@ -334,6 +337,39 @@ TEST(SharedTest, AFullSegmentIsAStatus) {
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
   EXPECT_GT(all.size(), 500u);
   all.clear();
+  EXPECT_EQ(segment.used_bytes(), baseline);
+}
+
+// The library's own short locks have room beside all that a thread may hold.
+TEST(SharedTest, AThreadWithAllTheLocksThatItMayHaveDropsAndRollsBackAllTheSame) {
+  struct Locks {
+    Lock lock[1000];
+  };
+  const Segment segment = NewSegment();
+  const auto locks = segment.New<Locks>().value();
+  const auto pair = segment.New<Mutex<Pair>>().value();
+  const size_t baseline = Baseline(segment);
+  {
+    SharedAccount account = segment.New<Mutex<Account>>().value();
+    ASSERT_TRUE(pair->With([&](Pair& both) { return both.left.Assign(account); }).ok());
+    std::vector<Guard> held;
+    for (Lock& lock : locks->lock) {
+      auto guard = lock.Acquire();
+      if (!guard.ok()) break;
+      held.push_back(*std::move(guard));
+    }
+    EXPECT_LT(held.size(), 1000u);
+    held.pop_back();  // pair's stands for it
+    EXPECT_EQ(pair->With([&](Pair& both) -> absl::Status {
+                    SHOAL_RETURN_IF_ERROR(both.right.Assign(account));
+                    return absl::AbortedError("in vain");
+                  })
+                  .code(),
+              absl::StatusCode::kAborted);
+    EXPECT_TRUE(pair->With([](Pair& both) { return both.left.Assign(SharedAccount()); }).ok());
+    account.Reset();
+    EXPECT_EQ(segment.used_bytes(), baseline);
+  }
   EXPECT_EQ(segment.used_bytes(), baseline);
 }
 

@@ -145,7 +145,8 @@ void ReapThreadSlots(sync_internal::Thread& self, Attachment& attachment, uint64
     // relaxed: a number that never returns; whoever takes the slot over stores another
     if (slot.process.load(std::memory_order_relaxed) != process) continue;
     bool owner_died = false;
-    if (!sync_internal::Acquire(self, slot.life, sync_internal::Deadline::Passed(), &owner_died).ok()) continue;
+    constexpr auto kOurs = sync_internal::Whose::kOurs;
+    if (!sync_internal::Acquire(self, slot.life, sync_internal::Deadline::Passed(), &owner_died, kOurs).ok()) continue;
     // relaxed: as above, and now nobody can take it
     if (slot.process.load(std::memory_order_relaxed) == process && RecoverDeadSlot(attachment, slot).ok()) {
       FinishIntents(attachment, slot, nullptr);
@@ -168,7 +169,8 @@ void FinishSectionsOf(const Attachment& attachment, uint64_t process) {
     if (!is_left_open()) continue;
     sync_internal::Thread& self = sync_internal::ThisThread();
     bool owner_died = false;
-    if (!sync_internal::Acquire(self, slot.replay, sync_internal::Deadline::Infinite(), &owner_died).ok()) continue;
+    constexpr auto kOurs = sync_internal::Whose::kOurs;
+    if (!sync_internal::Acquire(self, slot.replay, sync_internal::Deadline::Infinite(), &owner_died, kOurs).ok()) continue;
     // Nobody has the slot next before the section in it is closed, and that takes this lock.
     if (is_left_open()) UndoOrFinish(attachment, slot, nullptr).IgnoreError();
     sync_internal::Release(self, slot.replay);

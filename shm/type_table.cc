@@ -80,7 +80,8 @@ absl::StatusOr<uint64_t> InternType(const std::shared_ptr<Attachment>& attachmen
   sync_internal::Thread& self = sync_internal::ThisThread();
   sync_internal::RobustWord& interning = attachment->header().ledger.interning;
   bool owner_died = false;  // what it had begun is nothing to us
-  SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, interning, sync_internal::Deadline::Infinite(), &owner_died));
+  SHOAL_RETURN_IF_ERROR(sync_internal::Acquire(self, interning, sync_internal::Deadline::Infinite(), &owner_died,
+                                               sync_internal::Whose::kOurs));
   absl::StatusOr<uint64_t> entered = Find(*attachment, type, code);
   if (entered.ok() && *entered == 0) entered = Enter(attachment, type, code);
   sync_internal::Release(self, interning);

@@ -28,7 +28,7 @@ namespace shoal {
 // Ownership:       the memory outlives every call on it.
 // Errors:          Aborted: the barrier is or was broken (timeout, Abort, Reset, death, exception in an action);
 //                  InvalidArgument: not 1 to 127 parties; ResourceExhausted: more than 127 threads in Wait, or this thread
-//                  holds 1,000 locks; FailedPrecondition: this thread has no robust list; DataLoss: these bytes are not a
+//                  holds 992 locks; FailedPrecondition: this thread has no robust list; DataLoss: these bytes are not a
 //                  barrier; Unimplemented: no futex_waitv.
 // Allocation:      none. Layout: 5,104 bytes, aligned to 8.
 class Barrier final {

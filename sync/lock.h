@@ -24,10 +24,10 @@ namespace shoal {
 // Blocking:        Acquire looks for about seven microseconds, then sleeps; it is woken by the release or by the kernel. Not fair:
 //                  whoever comes while the woken one is on its way may be first.
 // Memory ordering: what the last owner did before its release is visible to the next one.
-// Ownership:       a thread holds at most 1,000 at once. The memory outlives every call on it and every guard; it is not
-//                  unmapped nor reused while a thread is in a call.
+// Ownership:       a thread holds at most 992 at once, of this kind and of all others. The memory outlives every call on it and every
+//                  guard; it is not unmapped nor reused while a thread is in a call.
 // Errors:          DeadlineExceeded; FailedPrecondition: this thread holds it already (asking again would wait for ever), or
-//                  another pid namespace uses it, or the thread has no robust list; ResourceExhausted: more than 1,000 held;
+//                  another pid namespace uses it, or the thread has no robust list; ResourceExhausted: more than 992 held;
 //                  DataLoss: these bytes are not a lock; Unimplemented: the kernel lacks futex_waitv.
 // Allocation:      none, up to 6 locks held at once by a thread; then 24 kB, once for that thread.
 // Layout:          40 bytes, aligned to 8.

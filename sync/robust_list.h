@@ -58,7 +58,7 @@ struct Thread {
   RobustWord* newest;       // the last to come, which has no entry yet; null: it is gone
   uintptr_t behind_newest;  // the private copy of its `next`
   int held;                 // entries in use
-  int room;                 // entries there are; 0 until `support` is kReady
+  int room;                 // entries there are for users' locks; 0 until `support` is kReady
   Entry* entries;           // `few`, or heap memory
   uint64_t serial;          // no two threads of one process, nor a parent and its forked child, share it; even
   uint32_t pid_namespace;   // 0: not known
@@ -68,8 +68,12 @@ struct Thread {
 };
 
 // More than this many robust words at once are refused: the kernel walks 2,048 entries of a dying thread's list and leaves
-// the rest locked for ever, and pthread's robust mutexes stand in the same list.
+// the rest locked for ever, and pthread's robust mutexes stand in the same list. The last few are for the library's own short locks:
+// whoever has all of its own locks that it may have can give them up, and what stands behind them, without a failure.
 inline constexpr int kMaxHeld = 1000;
+inline constexpr int kMaxHeldByUsers = kMaxHeld - 8;
+// Who asks for one more: somebody with a guard to show for it, or a call of the library, which gives it back before it returns.
+enum class Whose : uint8_t { kUsers, kOurs };
 
 // Epoch 0 is the wiped page after a fork; a thread that has never looked is in none.
 inline constexpr uint32_t kNoEpoch = 0xffffffff;
@@ -132,7 +136,7 @@ inline std::atomic<uintptr_t>& PreviousField(uintptr_t entry) {
 
 inline int CountHeld(const Thread& self) { return self.held + (self.newest != nullptr ? 1 : 0); }
 
-// Whether one more may be put into the list; if not, ask MakeRoom.
+// Whether one more may be put into the list, whosesoever; if not, ask MakeRoom.
 inline bool HasRoom(const Thread& self) { return CountHeld(self) < self.room; }
 
 // Whether this thread holds a word that lies in the `size_bytes` from `begin`.
@@ -185,7 +189,7 @@ inline bool Unlink(Thread& self, RobustWord& node) {
 }
 
 // Makes room for one more entry: OK, or why there is none (Unimplemented, FailedPrecondition, ResourceExhausted).
-absl::Status MakeRoom(Thread& self);
+absl::Status MakeRoom(Thread& self, Whose whose = Whose::kUsers);
 
 }  // namespace shoal::sync_internal
 

@@ -109,13 +109,13 @@ absl::Status TimedOut() {
 }
 
 // `unless` may be null.
-absl::Status AcquireOrGiveUp(Thread& self, RobustWord& lock, Deadline deadline, const Unless* unless, bool* owner_died,
-                             bool* changed) {
+absl::Status AcquireOrGiveUp(Thread& self, RobustWord& lock, Deadline deadline, Whose whose, const Unless* unless,
+                             bool* owner_died, bool* changed) {
   SHOAL_RETURN_IF_ERROR(CheckNamespace(self, lock));
   if (HeldBy(self, lock)) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition, "this thread holds the lock already");
   }
-  SHOAL_RETURN_IF_ERROR(MakeRoom(self));
+  SHOAL_RETURN_IF_ERROR(MakeRoom(self, whose));
 
   SetPending(self, lock.word);
   uint32_t seen = deadline.poll_once() ? lock.word.load(std::memory_order_relaxed)  // relaxed: the CAS decides
@@ -169,15 +169,15 @@ absl::Status AcquireOrGiveUp(Thread& self, RobustWord& lock, Deadline deadline, 
 
 }  // namespace
 
-absl::Status AcquireSlow(Thread& self, RobustWord& lock, Deadline deadline, bool* owner_died) {
-  return AcquireOrGiveUp(self, lock, deadline, nullptr, owner_died, nullptr);
+absl::Status AcquireSlow(Thread& self, RobustWord& lock, Deadline deadline, bool* owner_died, Whose whose) {
+  return AcquireOrGiveUp(self, lock, deadline, whose, nullptr, owner_died, nullptr);
 }
 
 absl::Status AcquireUnless(Thread& self, RobustWord& lock, Deadline deadline, Unless unless, bool* owner_died,
                            bool* changed) {
   *owner_died = false;
   *changed = false;
-  return AcquireOrGiveUp(self, lock, deadline, &unless, owner_died, changed);
+  return AcquireOrGiveUp(self, lock, deadline, Whose::kUsers, &unless, owner_died, changed);
 }
 
 bool ThreadIsNoMore(uint32_t tid) { return kill(static_cast<pid_t>(tid), 0) != 0 && errno == ESRCH; }

@@ -45,7 +45,8 @@ inline bool TryAcquireFast(Thread& self, RobustWord& lock) {
 // Takes the lock, waiting until `deadline`. `owner_died`: the last owner died holding it.
 // DeadlineExceeded; FailedPrecondition: this thread holds it, or another pid namespace uses it, or this thread cannot own robust
 // words; ResourceExhausted: it holds too many; DataLoss: the shared bytes are not a lock; Unimplemented: the kernel is too old.
-absl::Status AcquireSlow(Thread& self, RobustWord& lock, Deadline deadline, bool* owner_died);
+// `whose`: kOurs, if it is given up before the call of the library returns; there is room for a few of these beside all others.
+absl::Status AcquireSlow(Thread& self, RobustWord& lock, Deadline deadline, bool* owner_died, Whose whose = Whose::kUsers);
 
 // The same, but gives up when `*word` is not `expected` any more: OK, `changed`, and the lock is not taken.
 struct Unless {
@@ -55,10 +56,11 @@ struct Unless {
 absl::Status AcquireUnless(Thread& self, RobustWord& lock, Deadline deadline, Unless unless, bool* owner_died,
                            bool* changed);
 
-inline absl::Status Acquire(Thread& self, RobustWord& lock, Deadline deadline, bool* owner_died) {
+inline absl::Status Acquire(Thread& self, RobustWord& lock, Deadline deadline, bool* owner_died,
+                            Whose whose = Whose::kUsers) {
   *owner_died = false;
   if (__builtin_expect(TryAcquireFast(self, lock), 1)) return absl::OkStatus();
-  return AcquireSlow(self, lock, deadline, owner_died);
+  return AcquireSlow(self, lock, deadline, owner_died, whose);
 }
 
 // Gives it up, waking one sleeper if there are any. False: its shared bytes had been scribbled over (it is released).
