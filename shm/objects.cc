@@ -52,6 +52,7 @@ absl::StatusOr<Creation> Creation::Begin(const std::shared_ptr<Attachment>& atta
 }
 
 absl::StatusOr<Hold*> Creation::Finish() {
+  SHOAL_RETURN_IF_ERROR(section_->failure());  // the constructor has copied a handle
   SHOAL_RETURN_IF_ERROR(section_->Defer(Reference::kMade, offset_, SlotOf(self_)));
   section_.Commit();
   return MembershipOf(*attachment_).holds.Adopt(attachment_, self_, offset_, *type_);
@@ -72,6 +73,15 @@ std::shared_ptr<Attachment> SegmentAround(const Handle& handle) {
 }
 
 }  // namespace
+
+void SettleCopy(const absl::Status& status) {
+  if (status.ok() || absl::IsDataLoss(status)) return;
+  Section* const open = ThisThreadSections().open;
+  if (absl::IsResourceExhausted(status) && open != nullptr) return open->Fail(status);
+  sync_internal::CheckFailed(
+      "the handle is copied",
+      "it is inherited by fork, or is stored outside a section, or in another segment, or memory is short; Assign tells");
+}
 
 void DropHold(Hold& hold) {
   if (!sync_internal::InProcessOf(hold.epoch)) return;  // in a forked child it is not ours

@@ -74,6 +74,10 @@ class Handle final {
 };
 static_assert(sizeof(Handle) == 8, "part of the shared layout");
 
+// What is done about an error where a handle is copied and no Status returned. What other processes can damage is no reason to end;
+// where memory is short, the section that this thread has open has failed; in all other cases the process ends.
+void SettleCopy(const absl::Status& status);
+
 // One handle less (Holds::Copy), for who keeps an object without a word of its own. Nothing happens in a forked child.
 void DropHold(Hold& hold);
 

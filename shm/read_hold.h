@@ -57,6 +57,10 @@ class ReadHold final {
 
   // Nothing to take back.
   void RollbackAndEnd() { End(); }
+  absl::Status Commit() {
+    End();
+    return absl::OkStatus();
+  }
   void End() {
     if (place_ == nullptr) return;
     Section& place = *std::exchange(place_, nullptr);

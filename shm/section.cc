@@ -185,13 +185,13 @@ SideSection::~SideSection() {
 }
 
 void SideSection::Commit() {
-  section_->Commit();
+  SHOAL_CHECK(section_->Commit(), "whoever runs the user's code in a side section looks whether it has failed");
   section_ = nullptr;
   ThisThreadSections().open = before_;
 }
 
 void SideSection::CommitAndGoOn() {
-  section_->Commit();
+  SHOAL_CHECK(section_->Commit(), "whoever runs the user's code in a side section looks whether it has failed");
   section_->Open(std::span<RobustWord* const>());
 }
 
@@ -378,14 +378,22 @@ absl::Status Section::Grow(size_t room) {
   return absl::OkStatus();
 }
 
-void Section::CommitSlowly() {
+bool Section::CommitSlowly() {
+  if (!failure_.ok()) {
+    absl::Status why = TakeFailure();
+    Rollback();
+    failure_ = std::move(why);
+    return false;
+  }
   // A damaged journal is noticed by whoever reads it next: the section has happened all the same.
   CommitFrees(*attachment_, slot_, &cache_).IgnoreError();
   Shrink();
   Settle();
+  return true;
 }
 
 void Section::Rollback() {
+  failure_ = absl::OkStatus();
   UndoOrFinish(*attachment_, slot_, &cache_).IgnoreError();
   Shrink();
   Settle();

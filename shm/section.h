@@ -77,6 +77,13 @@ class Section final {
   size_t mark() const { return used_; }
   void CancelSince(size_t mark);
 
+  // Something failed in it that has no Status to tell by: it cannot commit any more.
+  void Fail(absl::Status why) {
+    if (failure_.ok()) failure_ = std::move(why);
+    frees_ = true;
+  }
+  const absl::Status& failure() const { return failure_; }
+
   // Names this section among all of this segment's, for ever: what a container has saved or allocated in it once.
   uint64_t number() const { return number_; }
   bool Covers(const void* address, size_t bytes) const {
@@ -124,13 +131,13 @@ class Section final {
   };
   Circumstances& circumstances() { return circumstances_; }
 
-  void Commit() {
-    if (__builtin_expect(frees_, 0)) {
-      CommitSlowly();
-    } else {
-      slot_.head.store(Head::kClosed, std::memory_order_release);  // journal.closed (release)
-    }
+  // False: it has failed, and is rolled back. Then whoever asked for it takes the failure, before the next one opens.
+  bool Commit() {
+    if (__builtin_expect(frees_, 0)) return CommitSlowly();
+    slot_.head.store(Head::kClosed, std::memory_order_release);  // journal.closed (release)
+    return true;
   }
+  absl::Status TakeFailure() { return std::exchange(failure_, absl::OkStatus()); }
   void Rollback();
   // The same, for one that goes on under the same locks: the journal has room then for what it had room for before.
   void RollbackToGoOn();
@@ -197,7 +204,7 @@ class Section final {
   void Settle();
   absl::Status SaveSlowly(void* address, size_t bytes);
   absl::Status Grow(size_t room);
-  void CommitSlowly();
+  bool CommitSlowly();
   void Shrink();
 
   static constexpr size_t kInlineBytes = 128;
@@ -222,6 +229,7 @@ class Section final {
   uint32_t pins_ = 0;  // and kOutlived
   uint64_t references_ = 0;
   After after_ = nullptr;
+  absl::Status failure_;
   std::shared_ptr<Attachment> attachment_;
   HeapCache cache_;
   SavedExtents saved_;

@@ -92,9 +92,14 @@ class SectionGuard final {
   const Locks& locks() const { return locks_; }
 
   // Commits, or rolls back if an exception that was not there at the beginning is in flight, or the thread is being ended; gives the
-  // locks up.
+  // locks up. A section that has failed is rolled back, too: Commit tells, where End has nobody to tell.
   __attribute__((always_inline)) void End() {
-    if (section_ != nullptr) EndOf(*std::exchange(section_, nullptr), locks_);
+    if (section_ != nullptr && !EndOf(*std::exchange(section_, nullptr), locks_)) LostUnasked();
+  }
+  __attribute__((always_inline)) absl::Status Commit() {
+    if (section_ == nullptr) return absl::OkStatus();
+    Section& section = *std::exchange(section_, nullptr);
+    return __builtin_expect(EndOf(section, locks_), 1) ? absl::OkStatus() : section.TakeFailure();
   }
   void RollbackAndEnd() {
     if (section_ != nullptr) EndSlowly(*std::exchange(section_, nullptr), locks_, /*commit=*/false);
@@ -120,7 +125,7 @@ class SectionGuard final {
                                                        : "this guard holds no lock");
       }
       locks = words_;
-      return absl::OkStatus();
+      return guard_.section_->failure();
     }
     void GiveUp() override {
       section_ = std::exchange(guard_.section_, nullptr);
@@ -181,7 +186,8 @@ class SectionGuard final {
     return false;
   }
 
-  __attribute__((noinline)) static void EndOf(Section& section, Locks locks) {
+  // Whether it did what it should: false: it has failed.
+  __attribute__((noinline)) static bool EndOf(Section& section, Locks locks) {
     sync_internal::Thread& self = sync_internal::ThisThread();
     ThreadSections& mine = SectionsOf(self);
     if (__builtin_expect(section.owner() != self.serial || *mine.exceptions != 0 || MayBeEnding(mine) ||
@@ -189,24 +195,34 @@ class SectionGuard final {
                          0)) {
       return EndSlowly(section, locks, /*commit=*/true);
     }
-    section.Commit();
+    const bool committed = section.Commit();
     mine.open = nullptr;
     locks.Release(self);
+    return committed;
   }
 
   // `commit`: unless there is a reason not to.
-  __attribute__((noinline, cold)) static void EndSlowly(Section& section, Locks locks, bool commit) {
-    if (!Mine(section)) return;
+  __attribute__((noinline, cold)) static bool EndSlowly(Section& section, Locks locks, bool commit) {
+    if (!Mine(section)) return true;
     ThreadSections& mine = ThisThreadSections();
     const Section::Circumstances then = std::exchange(section.circumstances(), {});
+    bool done = true;
     if (commit && *mine.exceptions <= then.exceptions && (then.thread_ended || !MayBeEnding(mine))) {
-      section.Commit();
+      done = section.Commit();
     } else {
       section.Rollback();
     }
     mine.open = nullptr;
     locks.Release(sync_internal::ThisThread());
     if (then.no_cancellation) pthread_setcancelstate(then.cancel_state, nullptr);
+    return done;
+  }
+
+  [[noreturn]] __attribute__((noinline, cold)) static void LostUnasked() {
+    sync_internal::CheckFailed(
+        "the section has committed",
+        "a handle could not be stored for lack of memory, so it was rolled back, and nobody asked: With and "
+        "Commit tell, and so does Shared::Assign");
   }
 
   Section* section_;  // null: not held
@@ -232,6 +248,8 @@ class GuardOfSection {
 
   // Commits and unlocks now rather than at the end of the scope. The objects must not be used any more.
   void Release() { section_.End(); }
+  // The same, and says whether it did. ResourceExhausted: a handle could not be stored by "=" (see Shared): everything is taken back.
+  [[nodiscard]] absl::Status Commit() { return section_.Commit(); }
   bool held() const { return section_.held(); }
 
  protected:

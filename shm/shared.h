@@ -47,24 +47,31 @@ struct HandleAccess {
 // Blocking:        the first handle to an object in a process, the last one, and each stored one wait for a short lock.
 // Ownership:       the last handle destroys the object before its destruction returns, or, inside a section, before that ends. Destructors
 //                  of T do not run: what it owns is found by its layout.
-// Errors:          Assign tells them; where a copy or = cannot, the process ends: FailedPrecondition: no section is open where it is
-//                  stored, or the object lies in another segment; ResourceExhausted: no memory for the journal, too many processes.
+// Errors:          Assign tells them. FailedPrecondition: no section is open where it is stored, or the object lies in another segment:
+//                  where a copy, = or Reset cannot say so, the process ends. ResourceExhausted: no memory for the journal, too many
+//                  processes: after a copy, = or Reset the handle reads as it did before, and the section that is open in this thread
+//                  cannot commit any more. It is rolled back at its end: With, WithAll, Update, New and a guard's Commit return the
+//                  status; a guard that only goes, with nobody to tell, ends the process, and so does a copy outside of any section.
 //                  DataLoss: a stored handle is damaged: it reads as empty, and so do copies.
 // Layout:          8 bytes; docs/memory_format.md.
 template <class T>
 class Shared final {
  public:
   Shared() = default;
-  Shared(const Shared& other) { Must(handle_.CopyFrom(other.handle_, Type())); }
-  Shared(Shared&& other) noexcept { Must(handle_.MoveFrom(other.handle_, Type())); }
+  Shared(const Shared& other) { shm_internal::SettleCopy(handle_.CopyFrom(other.handle_, Type())); }
+  Shared(Shared&& other) noexcept { shm_internal::SettleCopy(handle_.MoveFrom(other.handle_, Type())); }
   Shared& operator=(const Shared& other) {
-    Must(Assign(other));
+    shm_internal::SettleCopy(Assign(other));
     return *this;
   }
   Shared& operator=(Shared&& other) noexcept {
     if (this == &other) return *this;
-    Must(Assign(other));
-    other.Reset();
+    const absl::Status assigned = Assign(other);
+    if (assigned.ok()) {
+      other.Reset();
+    } else {
+      shm_internal::SettleCopy(assigned);
+    }
     return *this;
   }
   ~Shared() {
@@ -74,7 +81,7 @@ class Shared final {
   // Names what `other` names from now on. An error leaves it as it was.
   [[nodiscard]] absl::Status Assign(const Shared& other) { return handle_.Assign(other.handle_, Type()); }
   // Names nothing from now on.
-  void Reset() { Must(handle_.Assign(shm_internal::Handle(), Type())); }
+  void Reset() { shm_internal::SettleCopy(handle_.Assign(shm_internal::Handle(), Type())); }
 
   // The object; null: it names none. It lives as long as this handle, or another, names it.
   T* get() const {
@@ -100,12 +107,6 @@ class Shared final {
   explicit Shared(shm_internal::Hold* hold) : handle_(hold) {}
 
   static const shm_internal::TypeDescription& Type() { return shm_internal::DescriptionOf<T>(); }
-  static void Must(const absl::Status& status) {
-    // What other processes can damage is no reason to end.
-    SHOAL_CHECK(status.ok() || absl::IsDataLoss(status),
-                "a handle could not be copied: it is inherited by fork, or is stored outside a section, or in another "
-                "segment, or memory is short; Assign tells");
-  }
 
   // For StoredAccess.
   static absl::Status Construct(shm_internal::Section&, Shared* where) {

@@ -11,12 +11,14 @@
 
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
+#include "shoal/shm/lock_all.h"
 #include "shoal/shm/mutex.h"
 #include "shoal/shm/rw_lock.h"
 #include "shoal/shm/segment.h"
 #include "shoal/shm/shareable_sync.h"
 #include "shoal/shm/string.h"
 #include "shoal/shm/vector.h"
+#include "shoal/sync/condition.h"
 #include "shoal/sync/guard.h"
 #include "shoal/sync/lock.h"
 #include "shoal/sync/status.h"
@@ -371,6 +373,103 @@ TEST(SharedTest, AThreadWithAllTheLocksThatItMayHaveDropsAndRollsBackAllTheSame)
     EXPECT_EQ(segment.used_bytes(), baseline);
   }
   EXPECT_EQ(segment.used_bytes(), baseline);
+}
+
+// What a section with a handle can run into: a segment without a byte for its journal.
+class FullSegment {
+ protected:
+  FullSegment() {
+    EXPECT_TRUE(pair_->With([&](Pair& pair) { pair.left = account_; }).ok());
+    while (segment_.Allocate(size_t{1} << 14, 64).ok()) continue;
+  }
+
+  // More than the journal has room for.
+  void StoreOften(Pair& pair) const {
+    for (int i = 0; i < 2000; ++i) {
+      pair.left = SharedAccount();
+      pair.right = account_;
+      pair.left = pair.right;
+    }
+  }
+  // Of what was there, and can still be stored.
+  void ExpectUnchanged() {
+    const absl::Status looked = pair_->With([&](Pair& pair) {
+      EXPECT_TRUE(pair.left == account_);
+      EXPECT_FALSE(pair.right);
+      pair.left = account_;
+    });
+    EXPECT_TRUE(looked.ok()) << looked;
+  }
+
+  // A death test's child has no use for its parent's handles.
+  static void LetAGuardGo() {
+    const FullSegment full;
+    auto guard = full.pair_->Lock();
+    full.StoreOften(**guard);
+  }
+
+  const Segment segment_ = NewSegment();
+  const SharedAccount account_ = segment_.New<Mutex<Account>>().value();
+  const Shared<Mutex<Pair>> pair_ = segment_.New<Mutex<Pair>>().value();
+};
+
+class FullSegmentTest : public testing::Test, protected FullSegment {};
+using FullSegmentDeathTest = FullSegmentTest;
+
+TEST_F(FullSegmentTest, ASectionThatCouldNotStoreAHandleSaysSoAndIsRolledBack) {
+  const absl::Status stored = pair_->With([&](Pair& pair) { StoreOften(pair); });
+  EXPECT_EQ(stored.code(), absl::StatusCode::kResourceExhausted) << stored;
+  ExpectUnchanged();
+  const absl::StatusOr<int> answered = pair_->With([&](Pair& pair) {
+    StoreOften(pair);
+    return 5;
+  });
+  EXPECT_EQ(answered.status().code(), absl::StatusCode::kResourceExhausted) << answered.status();
+  ExpectUnchanged();
+  const absl::Status by_all = WithAll([&](Pair& pair, Account&) { StoreOften(pair); }, *pair_, *account_);
+  EXPECT_EQ(by_all.code(), absl::StatusCode::kResourceExhausted) << by_all;
+  ExpectUnchanged();
+  // What the function says comes first.
+  EXPECT_TRUE(absl::IsCancelled(pair_->With([&](Pair& pair) {
+    StoreOften(pair);
+    return absl::CancelledError();
+  })));
+  ExpectUnchanged();
+}
+
+TEST_F(FullSegmentTest, AGuardTellsWhenItCommits) {
+  auto guard = pair_->Lock();
+  ASSERT_TRUE(guard.ok());
+  StoreOften(**guard);
+  EXPECT_TRUE((*guard)->left) << "it names what it named when there was no room any more";
+  EXPECT_EQ(guard->Commit().code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_FALSE(guard->held());
+  ExpectUnchanged();
+  // Whoever takes it back himself may go on.
+  guard = pair_->Lock();
+  ASSERT_TRUE(guard.ok());
+  StoreOften(**guard);
+  guard->Rollback();
+  (*guard)->left = account_;
+  EXPECT_TRUE(guard->Commit().ok());
+  ExpectUnchanged();
+}
+
+TEST_F(FullSegmentTest, ASectionThatCannotCommitIsNotGivenUpForASleep) {
+  struct Object {
+    Mutex<Pair>* pair;
+    Condition changed;
+  } object = {pair_.get(), {}};
+  auto guard = pair_->Lock();
+  ASSERT_TRUE(guard.ok());
+  StoreOften(**guard);
+  EXPECT_EQ(object.changed.Wait(*guard).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(guard->held());
+  EXPECT_EQ(guard->Commit().code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(FullSegmentDeathTest, AGuardThatHasNobodyToTellEndsTheProcess) {
+  EXPECT_DEATH(LetAGuardGo(), "a handle could not be stored");
 }
 
 // Property: whatever threads copy, store and drop at once, an object is there while somebody holds it, and gone afterwards.

@@ -100,9 +100,11 @@ class RollbackOfLeft final {
   ~RollbackOfLeft() {
     if (__builtin_expect(!ended_, 0)) guard_.RollbackAndEnd();
   }
-  void End() {
-    guard_.End();
+  // Over in any case.
+  __attribute__((always_inline)) absl::Status Commit() {
+    absl::Status status = guard_.Commit();
     ended_ = true;
+    return status;
   }
 
  private:
@@ -111,7 +113,7 @@ class RollbackOfLeft final {
 };
 
 // Runs f(objects...) in the open section of `guard` and ends it: commits, or rolls back if `f` returns a status that is not OK, or
-// throws. Returns what `f` returns, as a StatusOr; a Status where it returns one or nothing.
+// throws. Returns what `f` returns, as a StatusOr; a Status where it returns one or nothing; or why it could not commit.
 template <class Guard, class F, class... T>
 auto RunInSection(Guard& guard, F&& f, T&... objects) {
   using R = std::invoke_result_t<F, T&...>;
@@ -125,12 +127,12 @@ auto RunInSection(Guard& guard, F&& f, T&... objects) {
   } else if constexpr (std::is_void_v<R>) {
     RollbackOfLeft section(guard);
     std::forward<F>(f)(objects...);
-    section.End();
-    return absl::OkStatus();
+    return section.Commit();
   } else {
     RollbackOfLeft section(guard);
     Result result(std::forward<F>(f)(objects...));
-    if (result.ok()) section.End();
+    if (!result.ok()) return result;
+    if (absl::Status committed = section.Commit(); __builtin_expect(!committed.ok(), 0)) return Result(std::move(committed));
     return result;
   }
 }
