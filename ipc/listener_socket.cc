@@ -55,8 +55,6 @@ namespace {
 
 // How long a client may keep us waiting, and how many may at once.
 constexpr absl::Duration kPatience = absl::Seconds(10);
-// How long to wait for others who are about to listen at the same address.
-constexpr absl::Duration kPatienceWithStarters = absl::Seconds(5);
 constexpr size_t kMostClients = 64;
 constexpr int kMostLate = 4 * 64;  // events that are looked at when the time is over
 
@@ -83,7 +81,8 @@ void RemoveStale(SocketAddress at) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<ListenerSocket>> ListenerSocket::Open(std::string_view address, int backlog) {
+absl::StatusOr<std::unique_ptr<ListenerSocket>> ListenerSocket::Open(std::string_view address, int backlog,
+                                                                     absl::Duration with_starters) {
   std::unique_ptr<ListenerSocket> made(new ListenerSocket);
   made->epoch_ = sync_internal::ProcessEpoch();
   made->patience_ = kPatience;
@@ -93,20 +92,20 @@ absl::StatusOr<std::unique_ptr<ListenerSocket>> ListenerSocket::Open(std::string
   if (!made->events_.valid() || !made->cue_.valid() || !made->socket_.valid()) {
     return ErrnoStatus(errno, "cannot make a socket");
   }
-  SHOAL_RETURN_IF_ERROR(made->Bind(address, backlog));
+  SHOAL_RETURN_IF_ERROR(made->Bind(address, backlog, with_starters));
   SHOAL_RETURN_IF_ERROR(made->Watch(made->socket_.get(), nullptr));
   SHOAL_RETURN_IF_ERROR(made->Watch(made->cue_.get(), made.get()));
   return made;
 }
 
-absl::Status ListenerSocket::Bind(std::string_view address, int backlog) {
+absl::Status ListenerSocket::Bind(std::string_view address, int backlog, absl::Duration with_starters) {
   SHOAL_ASSIGN_OR_RETURN(SocketAddress at, ParseAddress(address));
   fchmod(socket_.get(), 0600);  // the file's mode will be that
   const bool file = !address.empty() && !at.abstract();
   std::optional<AddressLock> lock;
   if (file) {
     file_ = AbsolutePath(at.bytes.sun_path);
-    SHOAL_ASSIGN_OR_RETURN(AddressLock taken, AddressLock::Take(file_, Deadline::After(kPatienceWithStarters)));
+    SHOAL_ASSIGN_OR_RETURN(AddressLock taken, AddressLock::Take(file_, Deadline::After(with_starters)));
     lock.emplace(std::move(taken));
     RemoveStale(at);
   }

@@ -29,7 +29,9 @@ class ListenerSocket final {
  public:
   // Errors: AlreadyExists: somebody listens there; InvalidArgument; PermissionDenied, NotFound: of the directory;
   // DeadlineExceeded: another process is about to listen there, and does not go on; ResourceExhausted.
-  static absl::StatusOr<std::unique_ptr<ListenerSocket>> Open(std::string_view address, int backlog);
+  static constexpr absl::Duration kPatienceWithStarters = absl::Seconds(5);
+  static absl::StatusOr<std::unique_ptr<ListenerSocket>> Open(std::string_view address, int backlog,
+                                                              absl::Duration with_starters = kPatienceWithStarters);
   ~ListenerSocket();
 
   // The listener's end of a pipe in `segment` whose other end a client has taken.
@@ -56,7 +58,7 @@ class ListenerSocket final {
   using Clients = std::list<Client>;
 
   ListenerSocket() = default;
-  absl::Status Bind(std::string_view address, int backlog);
+  absl::Status Bind(std::string_view address, int backlog, absl::Duration with_starters);
   absl::Status Watch(int fd, void* tag);
   absl::StatusOr<PipeEnd*> AcceptClaimed(const std::shared_ptr<shm_internal::Attachment>& segment,
                                          const shm_internal::TypeDescription& type, const PipeShape& shape,

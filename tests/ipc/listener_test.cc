@@ -410,6 +410,16 @@ TEST_F(AddressLockTest, WhoDoesNotGetItIsToldWhich) {
   EXPECT_TRUE(Take().ok());
 }
 
+TEST_F(AddressLockTest, AStarterWaitsForItAndNotForEver) {
+  const std::string address = directory_ + "/socket";
+  {
+    const auto taken = Take();
+    const absl::Status status = ListenerSocket::Open(address, 16, absl::ZeroDuration()).status();
+    EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
+  }
+  EXPECT_TRUE(ListenerSocket::Open(address, 16, absl::ZeroDuration()).ok());
+}
+
 TEST_F(AddressLockTest, AKilledOwnersFileIsTheNextOnes) {
   Party killed(World::kProcesses, [&] {
     const auto taken = Take();
