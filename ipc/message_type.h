@@ -51,11 +51,17 @@ constexpr MessageForm FormOf() {
   }
 }
 
+// Of the room in a cell, and of a block.
+inline constexpr size_t kMostAlignment = 64;
+
 // Says in words why a type cannot be a message.
 template <class T>
 constexpr bool CheckMessage() {
   static_assert(!std::is_const_v<T> && !std::is_reference_v<T>, "a message is a value: take the plain type");
   static_assert(!std::is_array_v<T>, "a C array is no value: use std::array");
+  if constexpr (SharedValue<T>) {
+    static_assert(alignof(T) <= kMostAlignment, "a message lies where its bytes are aligned to 64 at most, and this type asks for more");
+  }
   if constexpr (!SharedValue<T> && !std::is_const_v<T> && !std::is_reference_v<T> && !std::is_array_v<T>) {
     static_assert(!Shareable<T> || !(kContainsConcurrent<T> || kContainsContainer<T>),
                   "a lock or a container of shared memory stays where it is: send a Shared<...> of it");

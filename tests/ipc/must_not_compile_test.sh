@@ -47,6 +47,7 @@ right "values, strings, containers and structs of these" "
   struct Item { std::string name; std::optional<std::vector<std::string>> notes; };
   struct Order { std::map<int, Item> items; std::tuple<int, bool> flags; std::array<Item, 2> both; };
   ${used} auto Ends() { return Pipe<Order, Price>(); }"
+right "a value that is aligned to a cache line" "struct alignas(64) Order { int number; }; ${used} auto Ends() { return Pipe<Order>(); }"
 right "handles, and a struct with those that only move" "
   struct Order { std::string name; std::vector<Connection<int>> ends; Queue<int> queue; Shared<Mutex<int>> count; };
   ${used} auto Ends() { return Pipe<Order>(); }"
@@ -106,6 +107,10 @@ wrong "std::shared_ptr in a struct" "struct Order { std::string name; std::share
 wrong "std::string_view" "struct Order { std::string name; std::string_view item; }; ${made}" "${travels}"
 wrong "std::function" "struct Order { std::function<void()> done; }; ${made}" "${travels}"
 wrong "long double" "struct Order { std::string name; long double price; }; ${made}" "${travels}"
+for kind in Queue SimpleQueue JoinableQueue LifoQueue; do
+  wrong "a value that is aligned to more than a cache line, in a ${kind}" "struct alignas(128) Order { int number; };
+    void Use(${kind}<Order>& queue) { queue.Close(); }" 'aligned to 64 at most'
+done
 wrong "a Mutex" "using Order = Mutex<int>; ${queue}" 'stays where it is: send a Shared<...> of it'
 wrong "a Vector of shared memory" "using Order = Vector<int>; ${queue}" 'stays where it is: send a Shared<...> of it'
 wrong "what was lent" "using Order = Loaned<int>; ${queue}" "${travels}"
@@ -125,6 +130,8 @@ wrong "a LifoQueue of pointers" "void Use(LifoQueue<char*>& queue) { queue.Close
 # ---- connections --------------------------------------------------------------------------------------------------------------------
 
 wrong "a pipe of pointers" "auto Use() { return Pipe<char*>(); }" "${pointer}"
+wrong "a pipe of values that are aligned to more than a cache line" "struct alignas(128) Order { int number; };
+  auto Use() { return Pipe<Order>(); }" 'aligned to 64 at most'
 wrong "a pipe of structs with pointers" "struct Order { std::string name; const char* item; };
   auto Use() { return Pipe<Order, int>(); }" "${pointer}"
 wrong "a pipe of structs with pointers, the other way" "struct Order { std::string name; const char* item; };
