@@ -40,12 +40,13 @@ class [[nodiscard]] LoanedMessage final {
   T& operator*() const { return *value_; }
   T* operator->() const { return value_; }
 
-  // FailedPrecondition: it has been published, or the connection is closed.
+  // Errors as Connection::Send, which leave it as it is; FailedPrecondition also: it has been published.
   [[nodiscard]] absl::Status Publish() {
     if (end_ == nullptr || end_->closed()) {
       return sync_internal::MakeStatus(absl::StatusCode::kFailedPrecondition,
                                        "this message has been published, or its connection is closed");
     }
+    SHOAL_RETURN_IF_ERROR(end_->StillSends());
     end_->Publish(*cell_);
     std::exchange(end_, nullptr)->Leave();
     return absl::OkStatus();

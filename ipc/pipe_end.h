@@ -97,6 +97,10 @@ class PipeEnd final {
     cell = &next;
     return absl::OkStatus();
   }
+  // Whether the end that has the turn to send may, still: errors as BeginSend.
+  absl::Status StillSends() {
+    return __builtin_expect(NothingChanged(out_), 1) ? absl::OkStatus() : StillSendsSlow();
+  }
   void Publish(PipeCell& cell) {
     Lane& lane = out_;
     const uint64_t position = lane.Position();
@@ -232,6 +236,7 @@ class PipeEnd final {
   bool AnyIsLent() const { return users_.load(std::memory_order_acquire) >= kLent; }  // pipe.lent (acquire)
 
   absl::Status AwaitRoom(absl::Duration timeout);
+  absl::Status StillSendsSlow();
   absl::Status AwaitMessage(absl::Duration timeout);
   absl::Status LookForMessage(sync_internal::Deadline deadline, bool claimed);
   absl::Status CheckSend(uint64_t peer) const;

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <utility>
 
+#include "shoal/ipc/payload.h"
 #include "shoal/ipc/pipe_end.h"
 #include "shoal/sync/futex.h"
 #include "shoal/sync/status.h"
@@ -87,6 +88,18 @@ uint32_t PipeEnd::SayThatSomebodySleeps(PipeCell& cell, uint32_t expected) const
     sync_internal::WakeAll(cell.word);
     return word;
   }
+}
+
+absl::Status PipeEnd::StillSendsSlow() {
+  return OrNoMemory([&]() -> absl::Status {
+    // participants.deaths (acquire): before the look at who lives
+    const uint32_t deaths = attachment_->header().deaths.load(std::memory_order_acquire);
+    const uint64_t peer = PeerEnd().load(std::memory_order_acquire);  // pipe.end (acquire)
+    SHOAL_RETURN_IF_ERROR(CheckSend(peer));
+    out_.known_peer = peer;
+    out_.known_deaths = deaths;
+    return absl::OkStatus();
+  });
 }
 
 absl::Status PipeEnd::AwaitRoom(absl::Duration timeout) {

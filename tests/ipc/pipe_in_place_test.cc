@@ -155,6 +155,40 @@ TEST(PipeInPlaceTest, WhoSleepsBehindItIsWokenByADeath) {
   receiver.Join();
 }
 
+TEST(PipeInPlaceTest, WhatNobodyWouldReceiveIsNotPublished) {
+  PipeWorld world(World::kThreads);
+  for (const bool own : {false, true}) {
+    auto [near, far] = world.Make<int>();
+    auto loan = near.Loan();
+    ASSERT_TRUE(loan.ok()) << loan.status();
+    **loan = 42;
+    (own ? near : far).Close();
+    for (int i = 0; i < 2; ++i) EXPECT_TRUE(absl::IsFailedPrecondition(loan->Publish()));
+    EXPECT_EQ(**loan, 42) << "it is as it was";
+  }
+}
+
+TEST(PipeInPlaceTest, WhatADeadOneWouldReceiveIsNotPublished) {
+  PipeWorld world(World::kProcesses);
+  auto [near, far] = world.Make<int>();
+  Party peer = world.Start<int, int>(1, std::move(far), [](Connection<int>& end) {
+    EXPECT_EQ(end.Recv().value(), 1);
+    static_cast<void>(end.Recv());
+  });
+  auto loan = near.Loan();
+  ASSERT_TRUE(loan.ok()) << loan.status();
+  **loan = 1;
+  EXPECT_TRUE(loan->Publish().ok());
+  loan = near.Loan();
+  ASSERT_TRUE(loan.ok()) << loan.status();
+  peer.AwaitAsleep();
+  peer.Kill();
+  tests::Await([&] { return near.Poll().value(); });  // its death has been noticed
+  EXPECT_TRUE(absl::IsUnavailable(loan->Publish())) << "as Send would say";
+  { const auto dropped = *std::move(loan); }
+  EXPECT_TRUE(absl::IsUnavailable(near.Send(1)));
+}
+
 // With one cell every message is received where the next one will be: between the two steps of that a look from outside sees the old one.
 TEST(PipeInPlaceTest, WhoPollsBesideAReceiverSeesNoDamage) {
   PipeWorld world(World::kThreads);
