@@ -47,7 +47,8 @@ namespace shoal {
 // Process safety:  lies in a Segment. In a child made by fork the parent's handles are dead: every call is FailedPrecondition.
 // Crash safety:    a process that dies loses at most what it had not yet put, or had already taken; everybody else goes on at once. What
 //                  it had taken and not read to the end, or with `acknowledge` not done, is delivered again as soon as its death has
-//                  been noticed (by a keeper, or Segment::Reap), before what is newer, the oldest first; Received::redelivered() says so. A
+//                  been noticed (by a keeper, or Segment::Reap), before what is newer, the oldest first. Only Receive says that it is:
+//                  Received::redelivered(); from Get, TryGet and GetMany it looks like any other. A
 //                  process that is stopped hides nothing that others have put; up to 32 may be stopped in a call or hold messages in place without taking room (with `acknowledge`, each takes a place).
 //                  Stopped is not dead, though: messages with memory or handles of their own take short locks of the segment, and
 //                  looking after the dead takes one, too; whoever is stopped in these few instructions holds up those who need them.
@@ -114,6 +115,7 @@ class Queue final : public ipc_internal::QueueHandle<T, ipc_internal::QueueObjec
     return this->PutMoved(value, sync_internal::Deadline::Passed()).ok();
   }
 
+  // The next message. Does not say whether it is delivered again; see Receive.
   [[nodiscard]] absl::StatusOr<T> Get(absl::Duration timeout = absl::InfiniteDuration()) {
     return this->GetValue(sync_internal::Deadline::After(timeout));
   }
@@ -148,7 +150,7 @@ class Queue final : public ipc_internal::QueueHandle<T, ipc_internal::QueueObjec
     SHOAL_ASSIGN_OR_RETURN(ipc_internal::RingPort * port, this->Enter());
     return Loaned<T>::From(this->object_, *port, sync_internal::Deadline::After(timeout));
   }
-  // The next message, where it lies if it is a plain value.
+  // The next message, where it lies if it is a plain value, and whether it is delivered again.
   [[nodiscard]] absl::StatusOr<Received<T>> Receive(absl::Duration timeout = absl::InfiniteDuration()) {
     SHOAL_ASSIGN_OR_RETURN(ipc_internal::RingPort * port, this->Enter());
     return Received<T>::From(this->object_, *port, sync_internal::Deadline::After(timeout));

@@ -40,7 +40,9 @@ namespace shoal {
 struct QueueOptions {
   const Segment* segment = nullptr;  // where it lies; null: in Segment::Default()
   size_t capacity = 1024;            // messages that are put and not taken; with `acknowledge`, not done
-  bool acknowledge = false;          // a message that was taken belongs to its taker until that says Done, or dies
+  // A message that was taken belongs to its taker until that says Done, or dies: then it is delivered again. Whoever must know that takes
+  // it with Receive, which has the mark.
+  bool acknowledge = false;
   uint64_t max_message_bytes = uint64_t{1} << 40;  // a larger one is refused
   size_t inline_bytes = 0;           // messages up to this size lie in the queue itself; 0: what suits the type
 };
