@@ -41,8 +41,9 @@ class JoinableObject : public QueueObject<T> {
 //
 // All that is said of Queue holds. A task takes its place until it is done: `capacity` counts both.
 //
-// Crash safety:    the tasks that a dead process had taken and not done are, with `acknowledge`, delivered again; without, they count
-//                  as done, and Join returns Unavailable, once, naming the process. Join sleeps beside neither.
+// Crash safety:    the tasks that a dead process had taken and not done are, with `acknowledge`, delivered again (only Receive says that
+//                  they are: Received::redelivered()); without, they count as done, and Join returns Unavailable, naming the process:
+//                  every Join that was under way when they were lost, and if there was none, the next one. Join sleeps beside neither.
 // Blocking:        Join sleeps until nothing is left to do; it is woken by TaskDone, or when a process dies.
 // Errors:          TaskDone: FailedPrecondition: everything that was taken is done. Join: DeadlineExceeded; Unavailable: as above.
 template <class T>

@@ -10,7 +10,7 @@
 //   returned, t             its taker had not done with it                       anybody → (taken, itself, t)
 //   clearing, P             P gives up what the message owns                     P → free
 //  and if P is dead, anybody: claimed, offered and not put, clearing → (clearing, itself); taken → (returned, t);
-//  owed → (returned, t) in a ring that delivers again, otherwise (owed, itself, t), and when it is counted as lost (clearing, itself).
+//  owed → (returned, t) in a ring that delivers again, otherwise (owed, itself, t), which it counts as lost, and then (clearing, itself).
 //
 //  order at position t: {lap of t, cell}: the message at t was put there; {lap - 1, …}: nothing has been put at t; {lap, closed}: nothing
 //  will be put at t and beyond. A place holds positions one lap apart, and there is one place more than may be put and not taken: so what
@@ -45,7 +45,8 @@
 //   owing                                                       the same, or a message lost, and counted (Join tells)
 //   having returned, before returned_ is odd                    a returned message: whoever sweeps makes it odd
 //   sweeping                                                    swept_ as it was: the next one sweeps
-//   sweeping, a lost message counted and not given up           a message owed by a dead one: counted again
+//   having counted a lost message, before its cell is cleared   it owed, by another dead one: counted once more
+//   in Join, before it has told of a lost one                   told_ as it was: the next Join tells of it
 //   closing, before closed_ is stored                           the order closed, and `deaths`
 //
 //  An owner is named by 20 bits: a participant's slot, and 13 bits of its life number. It would be taken for another only if its slot
@@ -250,7 +251,7 @@ absl::StatusOr<HeldCell> RingPort::Claim(Deadline deadline) {
     look = AwaitSlowly(ring_->claimers_, deadline, [&] { return LookForRoom(held); });
   }
   if (__builtin_expect(look == Look::kFound, 1)) return held;
-  if (look == Look::kNothing) return TimedOut();
+  if (look == Look::kNothing) return NoRoomInTime();
   return look == Look::kEnd ? PutIntoClosedQueue() : Scribbled();
 }
 
@@ -290,7 +291,7 @@ absl::Status RingPort::PublishQuietly(HeldCell& held, Deadline deadline) {
     look = AwaitSlowly(ring_->publishers_, deadline, [&] { return TryPublish(held); });
   }
   if (__builtin_expect(look == Look::kFound, 1)) return absl::OkStatus();
-  if (look == Look::kNothing) return TimedOut();
+  if (look == Look::kNothing) return NoRoomInTime();
   return look == Look::kEnd ? PutIntoClosedQueue() : Scribbled();
 }
 

@@ -116,9 +116,10 @@ class MessageRing final {
   std::atomic<uint32_t> closed_{0};    // 1: the order says so, too, and first
   std::atomic<uint32_t> returned_{0};  // odd: there may be a returned message
   std::atomic<uint32_t> swept_{0};     // the segment's `deaths` when all cells were looked at for dead owners
-  std::atomic<uint64_t> lost_{0};      // messages that dead takers had not done with: number:32, pid of the last:32
+  std::atomic<uint64_t> lost_{0};      // messages that dead takers had not done with: number:32, which grows, pid of the last:32
   Audience publishers_;
-  [[maybe_unused]] uint8_t padding_2_[92] = {};
+  std::atomic<uint32_t> told_{0};      // of those numbers the last that a Join has told of
+  [[maybe_unused]] uint8_t padding_2_[88] = {};
 };
 static_assert(sizeof(MessageRing) == 448 && alignof(MessageRing) == 64, "part of the shared layout");
 
@@ -184,7 +185,8 @@ class RingPort final : public shm_internal::HoldCompanion {
   // The oldest that this thread owes is done; if it owes none, the oldest that this process does. With `of_anybody`: if that
   // owes none either, the oldest that anybody does. FailedPrecondition: there is none.
   absl::Status DoneWithOldest(bool of_anybody);
-  // All that was put has been taken, and is done. Unavailable: it is, but a dead taker had not said so (named).
+  // All that was put has been taken, and is done. Unavailable: it is, but a dead taker had not said so (named): since this call began,
+  // or before it, and no call has told of that.
   absl::Status Join(sync_internal::Deadline deadline);
 
   // ---- looking --------------------------------------------------------------------------------------------------------------------
@@ -252,6 +254,8 @@ class RingPort final : public shm_internal::HoldCompanion {
   void Free(uint32_t cell) const;
   void SayReturned() const;
   void CountLost(uint64_t word) const;
+  bool LoseOwed(uint32_t cell, uint64_t word) const;
+  void TellOfLost(uint32_t number) const;
 
   SegmentRef attachment_;
   MessageRing* ring_ = nullptr;
@@ -295,12 +299,15 @@ using GiveBackIfUnwound = UnwindGuard<&RingPort::GiveBack>;
 // The ring of an object that this process holds, made if need be. DataLoss; ResourceExhausted.
 absl::StatusOr<RingPort*> OpenPort(shm_internal::Hold& hold, uint32_t room_at);
 
-// What callers are told. DataLoss; DeadlineExceeded; FailedPrecondition, twice; Cancelled; InvalidArgument, all others.
+// What callers are told. DataLoss; DeadlineExceeded, three times; FailedPrecondition, twice; Cancelled; Unavailable; InvalidArgument, all others.
 absl::Status Scribbled();
 absl::Status TimedOut();
+absl::Status NoRoomInTime();
+absl::Status NotAllDoneInTime();
 absl::Status NamesNoQueue();
 absl::Status PutIntoClosedQueue();
 absl::Status QueueIsDrained();
+absl::Status LostWithTheirTaker(uint32_t pid, uint32_t number);
 absl::Status OnlyQueuesAcknowledge();
 absl::Status NoSuchCapacity(uint64_t capacity);
 absl::Status TooMuchInline(uint64_t bytes);

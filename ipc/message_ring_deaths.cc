@@ -60,6 +60,18 @@ void RingPort::CountLost(uint64_t word) const {
   }
 }
 
+// Counts a message that a dead process owes as lost, and gives it up. False: the cell has another word. It is this process's to owe first:
+// so of those who sweep at once only one counts it, and no Join passes before that.
+bool RingPort::LoseOwed(uint32_t cell, uint64_t word) const {
+  uint64_t seen = word;
+  const uint64_t owed = CellWord::Of(CellState::kOwed, self_, CellWord::Position(word));
+  // message_ring.cell (acq_rel); on failure relaxed: look again
+  if (!WordOf(cell).compare_exchange_strong(seen, owed, std::memory_order_acq_rel, std::memory_order_relaxed)) return false;
+  CountLost(word);
+  Clear(cell, owed);  // otherwise somebody has just said that it is done
+  return true;
+}
+
 // Takes back what a dead process has in the cell. `returned`: there is a message to be delivered again.
 void RingPort::SweepCell(uint32_t cell, bool& returned) const {
   for (;;) {
@@ -78,16 +90,7 @@ void RingPort::SweepCell(uint32_t cell, bool& returned) const {
       return;
     }
     if (state == CellState::kOffered && IsPublished(cell, word)) return;
-    if (state == CellState::kOwed) {
-      // Ours first, so that of all who find it one counts it.
-      const uint64_t lost = word;
-      const uint64_t own = CellWord::Of(CellState::kOwed, self_, CellWord::Position(word));
-      // message_ring.cell (acq_rel); on failure relaxed: look again
-      if (!WordOf(cell).compare_exchange_strong(word, own, std::memory_order_acq_rel, std::memory_order_relaxed)) continue;
-      CountLost(lost);
-      word = own;
-    }
-    if (Clear(cell, word)) return;
+    if (state == CellState::kOwed ? LoseOwed(cell, word) : Clear(cell, word)) return;
   }
 }
 

@@ -1,5 +1,6 @@
 // ipc/message_ring_errors.cc: what callers are told.
 
+#include <new>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -27,7 +28,17 @@ absl::Status Scribbled() {
 }
 
 absl::Status TimedOut() {
-  static const Kept kept(MakeStatus(absl::StatusCode::kDeadlineExceeded, "the queue had nothing for this call in time"));
+  static const Kept kept(MakeStatus(absl::StatusCode::kDeadlineExceeded, "nothing came into the queue in time"));
+  return kept.status;
+}
+
+absl::Status NoRoomInTime() {
+  static const Kept kept(MakeStatus(absl::StatusCode::kDeadlineExceeded, "the queue had no room for this message in time"));
+  return kept.status;
+}
+
+absl::Status NotAllDoneInTime() {
+  static const Kept kept(MakeStatus(absl::StatusCode::kDeadlineExceeded, "not all that was put into the queue was done in time"));
   return kept.status;
 }
 
@@ -44,6 +55,16 @@ absl::Status PutIntoClosedQueue() {
 absl::Status QueueIsDrained() {
   static const Kept kept(MakeStatus(absl::StatusCode::kCancelled, "this queue has been closed, and all was taken"));
   return kept.status;
+}
+
+absl::Status LostWithTheirTaker(uint32_t pid, uint32_t number) {
+  try {
+    return MakeStatus(
+        absl::StatusCode::kUnavailable,
+        absl::StrCat("process ", pid, " ended with messages that it had taken and not done: ", number, " are lost"));
+  } catch (const std::bad_alloc&) {
+    return MakeStatus(absl::StatusCode::kUnavailable, "a process ended with messages that it had taken and not done");
+  }
 }
 
 absl::Status OnlyQueuesAcknowledge() {

@@ -5,7 +5,6 @@
 #include <new>
 #include <thread>
 
-#include "absl/strings/str_cat.h"
 #include "shoal/ipc/message_ring.h"
 #include "shoal/ipc/message_ring_wait.h"
 #include "shoal/sync/status.h"
@@ -114,20 +113,24 @@ bool RingPort::AnyCellIsOwed() const {
 }
 
 absl::Status RingPort::Join(Deadline deadline) {
-  uint64_t lost = 0;
-  const auto look = [&] {
-    const uint64_t now = ring_->lost_.load(std::memory_order_relaxed);  // relaxed: for the answer
-    if (now != 0) lost = now;
-    return NobodyOwes() ? Look::kFound : Look::kNothing;
-  };
-  if (AwaitSlowly(ring_->joiners_, deadline, look) == Look::kNothing) return TimedOut();
-  look();  // those that were lost last
-  if (lost == 0) return absl::OkStatus();
-  // relaxed: told once, and all there are; others who wait have seen it
-  if (const uint64_t now = ring_->lost_.exchange(0, std::memory_order_relaxed); now != 0) lost = now;
-  return MakeStatus(absl::StatusCode::kUnavailable,
-                    absl::StrCat("process ", static_cast<uint32_t>(lost),
-                                 " ended with messages that it had taken and not done: ", lost >> 32, " are lost"));
+  // Whoever tells of a loss while this waits does so for itself: what was not told of when this began is told of by this, too.
+  const uint32_t told = ring_->told_.load(std::memory_order_relaxed);  // relaxed: a count; any that is not newer will do
+  const auto look = [&] { return NobodyOwes() ? Look::kFound : Look::kNothing; };
+  if (AwaitSlowly(ring_->joiners_, deadline, look) == Look::kNothing) return NotAllDoneInTime();
+  // message_ring.cell (acquire), in NobodyOwes: a message is counted before its cell ceases to be owed. relaxed: so it is seen
+  const uint64_t lost = ring_->lost_.load(std::memory_order_relaxed);
+  const auto number = static_cast<uint32_t>(lost >> 32);
+  if (static_cast<int32_t>(number - told) <= 0) return absl::OkStatus();
+  TellOfLost(number);
+  return LostWithTheirTaker(static_cast<uint32_t>(lost), number - told);
+}
+
+// Those who begin from now on have nothing to tell of the first `number` that were lost. If this process dies before, they have.
+void RingPort::TellOfLost(uint32_t number) const {
+  uint32_t told = ring_->told_.load(std::memory_order_relaxed);  // relaxed, all: a count
+  while (static_cast<int32_t>(number - told) > 0 &&
+         !ring_->told_.compare_exchange_weak(told, number, std::memory_order_relaxed)) {
+  }
 }
 
 void RingPort::TellThatLessIsOwed() const {

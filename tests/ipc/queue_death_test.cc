@@ -227,6 +227,49 @@ TEST(JoinableQueueTest, ADeadConsumersTasksCountAsDoneAndJoinSaysSo) {
   EXPECT_TRUE(world->Put(3).ok());
 }
 
+// Each of those who waited for the tasks that are lost learns of it, in whatever order they wake; who comes later does not.
+TEST(JoinableQueueTest, EverybodyWhoWaitsInJoinIsToldOfADeadConsumersTasks) {
+  constexpr int kRounds = 20;
+  auto world = WorldOf<JoinableQueue<int>>({.capacity = 4});
+  for (int round = 0; round < kRounds; ++round) {
+    ASSERT_TRUE(world->Put(1).ok() && world->Put(2).ok());
+    Cue cue;
+    Party holder = Holder<JoinableQueue<int>>(world, cue, [](JoinableQueue<int>& queue) {
+      EXPECT_TRUE(queue.Get().ok() && queue.Get().ok());
+    });
+    std::vector<Party> joiners;
+    for (int i = 1; i <= 3; ++i) {
+      joiners.push_back(world.Start(i, [&world](JoinableQueue<int>& queue, int) {
+        ASSERT_EQ(queue.capacity(), 4u);  // it has been opened: the next sleep is in Join
+        ASSERT_EQ(queue.capacity(), 4u);  // it has been opened: the next sleep is in Join
+        ++world.counter(0);
+        const absl::Status status = queue.Join();
+        EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+        EXPECT_THAT(status.message(), HasSubstr("2 are lost"));
+        EXPECT_TRUE(queue.Join().ok());
+      }));
+    }
+    tests::Await([&] { return world.counter(0) == 3 * (round + 1); });
+    for (const Party& joiner : joiners) joiner.AwaitAsleep();
+    holder.Kill();
+    for (Party& joiner : joiners) joiner.Join();
+    EXPECT_TRUE(world->Join().ok());
+  }
+}
+
+TEST(JoinableQueueTest, WhatWasLostWhenNobodyWaitedIsToldOnce) {
+  auto world = WorldOf<JoinableQueue<int>>({.capacity = 4});
+  ASSERT_TRUE(world->Put(1).ok());
+  Cue cue;
+  Party holder =
+      Holder<JoinableQueue<int>>(world, cue, [](JoinableQueue<int>& queue) { EXPECT_TRUE(queue.Get().ok()); });
+  EXPECT_TRUE(absl::IsDeadlineExceeded(world->Join(absl::ZeroDuration())));
+  holder.Kill();
+  world.segment().Reap();
+  EXPECT_TRUE(absl::IsUnavailable(world->Join()));
+  EXPECT_TRUE(world->Join().ok());
+}
+
 TEST(JoinableQueueTest, OrTheyAreDeliveredAgainAndJoinWaits) {
   auto world = WorldOf<JoinableQueue<std::string>>({.capacity = 4, .acknowledge = true});
   ASSERT_TRUE(world->Put("task").ok());

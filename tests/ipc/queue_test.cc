@@ -1,5 +1,6 @@
 // Queue in all worlds: what is put is taken, once, in order; sleepers are woken; the end is an end; what cannot be is a status.
 
+#include "shoal/ipc/joinable_queue.h"
 #include "shoal/ipc/queue.h"
 
 #include <sched.h>
@@ -460,6 +461,19 @@ TEST(QueueWaitTest, ADescriptorIsQuietAfterALookInVain) {
 }
 
 // ---- misuse ---------------------------------------------------------------------------------------------------------------------
+
+TEST(QueueTest, ATimeoutSaysWhatWasWaitedFor) {
+  auto segment = Segment::Create({.limit_bytes = size_t{4} << 20}).value();
+  for (const bool acknowledge : {false, true}) {
+    auto queue = Queue<int>::Create({.segment = &segment, .capacity = 1, .acknowledge = acknowledge}).value();
+    EXPECT_EQ(queue.Get(absl::ZeroDuration()).status().message(), "nothing came into the queue in time");
+    ASSERT_TRUE(queue.Put(1).ok());
+    EXPECT_EQ(queue.Put(2, absl::ZeroDuration()).message(), "the queue had no room for this message in time");
+  }
+  auto tasks = JoinableQueue<int>::Create({.segment = &segment, .capacity = 1}).value();
+  ASSERT_TRUE(tasks.Put(1).ok());
+  EXPECT_EQ(tasks.Join(absl::ZeroDuration()).message(), "not all that was put into the queue was done in time");
+}
 
 TEST(QueueTest, WhatCannotBeIsAStatus) {
   auto segment = Segment::Create();
