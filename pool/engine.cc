@@ -82,7 +82,7 @@ absl::Status Engine::Start() {
   const size_t limit = (size_t{1} << 20) + static_cast<size_t>(options_.workers) * (size_t{512} << 10);
   SHOAL_ASSIGN_OR_RETURN(segment_, Segment::Create({.limit_bytes = limit}));
   SHOAL_ASSIGN_OR_RETURN(const size_t shared_offset, segment_->Allocate(sizeof(PoolShared), alignof(PoolShared)));
-  shared_ = segment_->At<PoolShared>(shared_offset);
+  shared_ = shm_internal::ObjectIn<PoolShared>(*segment_, shared_offset);
   plan_ = {.segment_descriptor = segment_->fd(),
            .parent_descriptor = parent_.get(),
            .program_descriptor = program_.get(),

@@ -352,9 +352,9 @@ int Main(int argc, char** argv) {
 
   uint64_t offset = 0;
   std::from_chars(argv[1], argv[1] + std::strlen(argv[1]), offset);
-  auto* const shared = segment->At<WorkerShared>(offset);
+  auto* const shared = shm_internal::ObjectIn<WorkerShared>(*segment, offset);
   if (shared == nullptr) GiveUp("no worker's place at that offset");
-  auto* const pool = segment->At<PoolShared>(shared->pool_shared_offset);
+  auto* const pool = shm_internal::ObjectIn<PoolShared>(*segment, shared->pool_shared_offset);
   const auto tasks = ipc_internal::ViewRing(*segment, shared->tasks);
   const auto results = ipc_internal::ViewRing(*segment, shared->results);
   if (pool == nullptr || !tasks.ok() || !results.ok()) GiveUp("the segment does not describe a worker's place");

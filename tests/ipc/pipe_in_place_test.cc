@@ -128,7 +128,7 @@ TEST_P(PipeInPlaceWorlds, WhoSleepsBehindItIsWokenByAClose) {
   for (const bool own : {true, false}) {
     auto [near, far] = world_.Make<int>({.capacity = 2});
     const ReceivedMessage<int> held = ComeRound(far, near, 2);
-    std::atomic<bool>* const close = world_.segment().At<std::atomic<bool>>(*world_.segment().Allocate(8, 8));
+    std::atomic<bool>* const close = shm_internal::ObjectIn<std::atomic<bool>>(world_.segment(), *world_.segment().Allocate(8, 8));
     close->store(false);
     Party peer = world_.Start<int, int>(1, std::move(far), [close](Connection<int>& end) {
       tests::Await([&] { return close->load(); });

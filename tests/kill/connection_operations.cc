@@ -230,7 +230,7 @@ void TakeEnd(Room& room) { pairs_end = Taken<Pairs>(room.pairs[0]); }
 void PutEnd(Room&) { SHOAL_CHECK(ends_queue.Put(std::move(pairs_end)).ok(), "an end can be put"); }
 void CloseCarrier(Room&) { carrier_end.Close(); }
 void ClaimToBeSomebodyElse(Room& room) {
-  auto& ends = *segment->At<shm_internal::PipeEnds>(StoredEnd::Offset(room.pairs[0]) + 64);
+  auto& ends = *shm_internal::ObjectIn<shm_internal::PipeEnds>(*segment, StoredEnd::Offset(room.pairs[0]) + 64);
   ends.end[StoredEnd::Side(room.pairs[0])] = EndWord::Of(EndState::kOwned, shm_internal::ParticipantIdOf(0, 1), 1);
 }
 
@@ -418,7 +418,7 @@ std::vector<Operation> ConnectionOperations() {
     operation.rescuer = On(TakeEndIfThere);
     operation.may_sleep = [](const void* shared, int asleep) {
       const uint64_t name = static_cast<const Room*>(shared)->pairs[0];
-      const auto& ends = *segment->At<shm_internal::PipeEnds>(StoredEnd::Offset(name) + 64);
+      const auto& ends = *shm_internal::ObjectIn<shm_internal::PipeEnds>(*segment, StoredEnd::Offset(name) + 64);
       return asleep <= 1 || EndWord::State(ends.end[StoredEnd::Side(name)]) == EndState::kHandedOver;
     };
     operations.push_back(operation);

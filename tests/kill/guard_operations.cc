@@ -63,7 +63,7 @@ void SetUp(Room& room) {
   auto made = Segment::Create({.limit_bytes = size_t{1} << 20});
   SHOAL_CHECK(made.ok(), "a segment can be made");
   segment = new Segment(*std::move(made));
-  room.objects = new (segment->At<Objects>(segment->Allocate(sizeof(Objects), alignof(Objects)).value())) Objects;
+  room.objects = new (shm_internal::ObjectIn<Objects>(*segment, segment->Allocate(sizeof(Objects), alignof(Objects)).value())) Objects;
 }
 
 void Change(Room& room, Root& root) {

@@ -45,7 +45,7 @@ class PluginStateTest : public testing::Test {
   PluginStateTest() : segment_(Segment::Create({.limit_bytes = 1 << 20}).value()) {
     offset_ = segment_.Allocate(sizeof(Mutex<Ledger>), 64).value();
     mutex_ = new (segment_.At<Mutex<Ledger>>(offset_)) Mutex<Ledger>;
-    lock_ = new (segment_.At<Lock>(segment_.Allocate(sizeof(Lock), 64).value())) Lock;
+    lock_ = new (shm_internal::ObjectIn<Lock>(segment_, segment_.Allocate(sizeof(Lock), 64).value())) Lock;
   }
   int ThreadSlotsInUse() const {
     int used = 0;
