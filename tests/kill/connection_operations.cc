@@ -1,5 +1,8 @@
 #include "shoal/tests/kill/connection_operations.h"
 
+#include <errno.h>
+#include <poll.h>
+
 #include <atomic>
 #include <memory>
 #include <new>
@@ -159,6 +162,10 @@ void HavePairs(Room& room) {
   ComeIn();
   pairs_end = Taken<Pairs>(room.pairs[0]);
 }
+void SendPairAndHave(Room& room) {
+  HavePairs(room);
+  SHOAL_CHECK(pairs_end.Send({1, 1}).ok(), "a message can be sent");
+}
 void HaveTexts(Room& room) {
   ComeIn();
   texts_end = Taken<Texts>(room.texts[0]);
@@ -227,6 +234,24 @@ void ReceiveEnd(Room&) {
   pairs_end = *std::move(got);
 }
 void TakeEnd(Room& room) { pairs_end = Taken<Pairs>(room.pairs[0]); }
+// A ticket that nobody is told of. It answers for the end as long as this process lives.
+std::optional<ConnectionTicket>& own_ticket = *new std::optional<ConnectionTicket>;
+void HandPairsOver(Room&) {
+  auto ticket = pairs_end.HandOver();
+  SHOAL_CHECK(ticket.ok(), "an end can be handed over");
+  own_ticket.emplace(*std::move(ticket));
+}
+void HandPairsOverAndClose(Room& room) {
+  HandPairsOver(room);
+  own_ticket.reset();
+}
+void HandPairsOverAndTakeThem(Room& room) {
+  HandPairsOver(room);
+  pairs_end = Taken<Pairs>(own_ticket->number());
+  own_ticket.reset();
+  SendPair(room);
+}
+void DropPairs(Room&) { pairs_end = Pairs(); }
 void PutEnd(Room&) { SHOAL_CHECK(ends_queue.Put(std::move(pairs_end)).ok(), "an end can be put"); }
 void CloseCarrier(Room&) { carrier_end.Close(); }
 void ClaimToBeSomebodyElse(Room& room) {
@@ -250,6 +275,36 @@ void ReceivePairs(Room& room) {
     if (got->left != 1 || got->right != 1) room.torn = true;
     ++room.received;
   }
+}
+// The same, asleep in poll(2); a thread of its process watches.
+void PollAndReceivePairs(Room& room) {
+  ComeIn();
+  Pairs end = Taken<Pairs>(room.pairs[1]);
+  for (;;) {
+    pollfd entry = {.fd = end.fd().value(), .events = POLLIN, .revents = 0};
+    if (poll(&entry, 1, -1) < 0 && errno == EINTR) continue;
+    const auto got = end.Recv(absl::ZeroDuration());
+    if (absl::IsDeadlineExceeded(got.status())) continue;
+    if (!got.ok()) {
+      if (!IsTheEnd(got.status())) room.torn = true;
+      return;
+    }
+    if (got->left != 1 || got->right != 1) room.torn = true;
+    ++room.received;
+  }
+}
+// Asleep where a message lies that it reads: what comes next comes a lap later.
+void ReceivePairsBehindOneInPlace(Room& room) {
+  ComeIn();
+  Pairs end = Taken<Pairs>(room.pairs[1]);
+  const auto first = end.RecvInPlace(absl::ZeroDuration());
+  if (!first.ok()) {
+    room.torn = true;
+    return;
+  }
+  const auto got = end.Recv();
+  if (got.ok() || !IsTheEnd(got.status())) room.torn = true;
+  if ((*first)->left != (*first)->right) room.torn = true;
 }
 void ReceiveTexts(Room& room) {
   ComeIn();
@@ -383,6 +438,16 @@ std::vector<Operation> ConnectionOperations() {
              {On(SendTexts)}),
       Beside(Registered("connection, closed, receiver asleep", HavePairs, ClosePairs), {On(ReceivePairs)}),
       Beside(Registered("connection, closed, sender asleep", HavePairs, ClosePairs, {.pair = true}), {On(SendPairs)}),
+      Beside(Registered("connection, send, receiver polls", HavePairs, SendPair), {On(PollAndReceivePairs)}),
+      Beside(Registered("connection, closed, receiver polls", HavePairs, ClosePairs), {On(PollAndReceivePairs)}),
+      Beside(Registered("connection, handed over, receiver asleep", HavePairs, HandPairsOver), {On(ReceivePairs)}),
+      Beside(Registered("connection, handed over, sender asleep", HavePairs, HandPairsOver, {.pair = true}), {On(SendPairs)}),
+      Beside(Registered("connection, a ticket dropped, receiver asleep", HavePairs, HandPairsOverAndClose), {On(ReceivePairs)}),
+      Beside(Registered("connection, handed over and taken, receiver asleep", HavePairs, HandPairsOverAndTakeThem),
+             {On(ReceivePairs)}),
+      Beside(Registered("connection, let go of, receiver asleep", HavePairs, DropPairs), {On(ReceivePairs)}),
+      Beside(Registered("connection, closed, receiver asleep behind one in place", SendPairAndHave, ClosePairs),
+             {On(ReceivePairsBehindOneInPlace)}),
       Beside(Registered("connection, in its owner's code, receiver asleep", HavePairs, OwnCode), {On(ReceivePairs)}),
       Beside(Registered("connection, an end is sent, both others asleep", HaveCarrierAndPairs, SendEnd),
              {On(ReceivePairs), On(UseEnds)}),
