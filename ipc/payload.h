@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <exception>
 #include <memory>
 #include <new>
 #include <optional>
@@ -46,11 +47,31 @@ namespace shoal::ipc_internal {
 // What `call` says; ResourceExhausted: this process has no memory of its own for it. Other exceptions are a value's own, and come out.
 template <class F>
 auto OrNoMemory(F call) -> decltype(call()) {
+#ifdef __cpp_exceptions
   try {
     return call();
   } catch (const std::bad_alloc&) {
     return sync_internal::NoMemoryStatus();
   }
+#else
+  return call();
+#endif
+}
+// Whether `call` came to its end: an exception of a value's own ends it, and goes on from here unless `has_something` to return instead.
+template <class F, class HasSomething>
+bool CompletesOrHas(F call, HasSomething has_something) {
+#ifdef __cpp_exceptions
+  try {
+    call();
+  } catch (const std::exception&) {
+    if (!has_something()) throw;
+    return false;
+  }
+#else
+  static_cast<void>(has_something);
+  call();
+#endif
+  return true;
 }
 
 // A cell that this thread has, and the bytes for a message behind it.

@@ -5,7 +5,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -303,13 +302,11 @@ class QueueHandle {
     std::vector<T> values;
     while (values.size() < most) {
       // What is behind others and cannot be taken is told of by the next call, so that those are not lost.
-      try {
-        const absl::Status status = GetOneMore(*port, values, most, deadline);
-        if (status.ok()) continue;
-        if (values.empty()) return status;
-      } catch (const std::exception&) {  // of a value's own; the message is the next again
-        if (values.empty()) throw;
-      }
+      absl::Status status;
+      const bool told = CompletesOrHas([&] { status = GetOneMore(*port, values, most, deadline); },
+                                       [&] { return !values.empty(); });
+      if (told && status.ok()) continue;
+      if (values.empty()) return status;
       break;
     }
     return values;
