@@ -2,11 +2,15 @@
 // not done, who dies with them, and who waits until all are done; and the same with bugs seeded on purpose, which must be found. A machine
 // that is changed is changed here too.
 //
+// A Join that finds all done tells of every loss counted by then, except those that a Join which returned before this one began has told
+// of. So whoever is under way when a task is lost tells of it; if nobody is, the next one does; and whoever begins after that does not.
+//
 // Taking and putting are one step each, and a returned message is seen without the ring's `returned`: message_ring_model_test.cc has
 // those. There is always room.
 
 #include <stdio.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -38,7 +42,10 @@ enum class Bug : uint8_t {
   kOwedIsDropped,      // in a ring that delivers again, what a dead taker had not done is given up
   kCountedSecond,      // a lost message is counted after it is given up
   kCountedByEach,      // it is counted by each who finds it
-  kToldAsSeen,         // a joiner that tells of losses leaves them if there are more meanwhile
+  kToldReadLate,       // what has been told of is read when all is done
+  kToldBefore,         // a joiner says that it has told of losses, and then waits
+  kToldNotAdvanced,    // it does not say that it has told of them
+  kToldSet,            // it says so of fewer than another has already
 };
 const char* Name(Bug bug) {
   static constexpr const char* kNames[] = {"none",
@@ -53,7 +60,10 @@ const char* Name(Bug bug) {
                                            "an owed message is dropped",
                                            "counted after it is given up",
                                            "counted by each who finds it",
-                                           "told as seen"};
+                                           "told read late",
+                                           "told before the wait",
+                                           "told not advanced",
+                                           "told set, not maximised"};
   return kNames[static_cast<int>(bug)];
 }
 
@@ -61,14 +71,15 @@ constexpr int kGetters = 0;  // words
 constexpr int kJoiners = 6;
 
 // In `shared`: cells first.
-constexpr int kMostCells = 3;
+constexpr int kMostCells = 2;
+constexpr int kReallyTold = 2;  // the most that a Join has returned with
 constexpr int kTail = 3;
 constexpr int kFinished = 4;  // by position: done, or lost
 constexpr int kSwept = 6;
 constexpr int kBroken = 7;  // something that must not be has been
 constexpr int kLost = 8;    // the ring's count
 constexpr int kReallyLost = 9;
-constexpr int kTold = 10;
+constexpr int kTold = 10;  // the ring's
 
 enum CellState : uint8_t { kFree = 0, kClaimed = 1, kOffered = 2, kTaken = 3, kOwed = 4, kReturned = 5, kClearing = 6 };
 constexpr uint8_t Of(CellState state, int owner, int position) {
@@ -79,7 +90,7 @@ constexpr int OwnerOf(uint8_t word) { return word >> 3 & 3; }
 constexpr int PositionOf(uint8_t word) { return word & 7; }
 
 // kJoin puts as many tasks as it has, then joins; kWork does tasks; kHelp says of tasks of others that they are done; kLook looks once, when
-// somebody has died, and so takes back from the dead (ReadyToTake); and elsewhere a task may be put, taken and lost (kLose).
+// somebody has died, and so takes back from the dead (ReadyToTake); and elsewhere tasks may be put, taken and lost (kLose).
 enum class Does : uint8_t { kNothing, kJoin, kWork, kHelp, kLook, kLose };
 struct Role {
   Does does = Does::kNothing;
@@ -91,12 +102,13 @@ struct Role {
 };
 constexpr uint8_t kStart[] = {kDone, 90, 50, 66, 51, 98};
 
-// Registers. other[2]: flags, and above them the tail as it was, and the losses as they were.
+// Registers. other[2]: flags, and above them the tail as it was, and what had been told when this Join began.
 int TailSeen(const Party& party) { return party.other[2] >> 2 & 7; }
 void SeeTail(Party& party, int tail) { party.other[2] = static_cast<uint8_t>((party.other[2] & ~(7 << 2)) | tail << 2); }
-int LossesSeen(const Party& party) { return party.other[2] >> 5; }
-void SeeLosses(Party& party, int lost) { party.other[2] = static_cast<uint8_t>((party.other[2] & 0x1f) | lost << 5); }
-// other[3]: the cell that it has, the cell that it looks at, that it sweeps; what the sweep has returned.
+int ToldSeen(const Party& party) { return party.other[2] >> 5; }
+void SeeTold(Party& party, int told) { party.other[2] = static_cast<uint8_t>((party.other[2] & 0x1f) | told << 5); }
+// other[3]: the cell that it has, the cell that it looks at, that it sweeps; what the sweep has returned. A joiner has no cell, but there
+// what had really been told when this Join began.
 constexpr uint8_t kSomethingReturned = 0x40;
 int CellIn(const Party& party, int shift) { return party.other[3] >> shift & 3; }
 void SetCell(Party& party, int shift, int cell) {
@@ -105,13 +117,16 @@ void SetCell(Party& party, int shift, int cell) {
 constexpr int kHas = 0;
 constexpr int kLooksAt = 2;
 constexpr int kSweeps = 4;
-// other[4], while it makes no wake: where NobodyOwes returns to. other[5], likewise: a cell's word.
+constexpr int kWasTold = kHas;
+// other[4], while it makes no wake: where NobodyOwes returns to; the losses that a joiner tells of. other[5], likewise: a cell's word; what
+// it has seen of what was told.
 
 struct JoinMachine {
   Bug bug = Bug::kNone;
   int cells = 2;
   bool redelivers = false;
-  uint8_t counted_twice = 0;  // a loss may be, if a sweeper dies between its count and its end
+  uint8_t overcounted =
+      0;  // losses may be: a sweeper dies between its count and its end, or somebody says then that it is done
   std::array<Role, kProcesses> roles = {};
 
   bool LooksDead(const State& state, int party) const { return shm_model::LooksDead(state, party, shm_model::Bug::kNone); }
@@ -228,6 +243,7 @@ struct JoinMachine {
     switch (me.pc - base) {
       case 0:  // the compare-exchange
         if (state.shared[cell] != me.other[5]) {
+          if (sweeps && StateOf(me.other[5]) == kOwed) return step.Go(87);  // LoseOwed: it is done
           return step.Go(sweeps ? 80 : 66, [](State&, Party& party) { party.other[5] = 0; });
         }
         step.Go(base + 1, [&](State& next, Party& party) {
@@ -339,19 +355,10 @@ struct JoinMachine {
 
   void StepAsJoiner(const State& state, int self, Step& step) const {
     const Party& me = state.party[self];
-    const auto look = [&](uint8_t back) {
-      step.Go(0, [&](State& next, Party& party) {
-        if (next.shared[kLost] != 0) SeeLosses(party, next.shared[kLost]);
-        CallLook(party, back);
-      });
-    };
-    bool alone = true;  // what is lost is what it had put itself
-    for (int i = 0; i < kProcesses; ++i) {
-      alone = alone && (i == self || (roles[i].does != Does::kJoin && roles[i].does != Does::kLose));
-    }
+    const auto look = [&](uint8_t back) { step.Go(0, [&](State&, Party& party) { CallLook(party, back); }); };
     switch (me.pc) {
       case 90: {  // puts its tasks
-        if (me.rounds == 0) return step.Go(70, [&](State&, Party& party) { party.rounds = roles[self].joins; });
+        if (me.rounds == 0) return step.Go(74, [&](State&, Party& party) { party.rounds = roles[self].joins; });
         step.Go(0, [&](State& next, Party& party) {
           Put(next, FreeCell(next));
           --party.rounds;
@@ -359,6 +366,13 @@ struct JoinMachine {
         });
         break;
       }
+      case 74:  // Join: what has been told of by now
+        step.Go(70, [&](State& next, Party& party) {
+          SeeTold(party, next.shared[kTold]);
+          SetCell(party, kWasTold, next.shared[kReallyTold]);
+          if (bug == Bug::kToldBefore) next.shared[kTold] = next.shared[kLost];
+        });
+        break;
       case 70:
         ReadDeaths(state, self, step);
         break;
@@ -400,31 +414,34 @@ struct JoinMachine {
           if ((party.other[2] & kSlept) != 0 && bug != Bug::kOneJoinerWoken) CallWake(party, kJoiners, 76);
         });
         break;
-      case 76:  // the losses once more
-        step.Go(79, [](State& next, Party& party) {
-          if (next.shared[kLost] != 0) SeeLosses(party, next.shared[kLost]);
+      case 76: {  // how many are lost, and what this Join tells of them
+        const int number = state.shared[kLost];
+        const int told = bug == Bug::kToldReadLate ? state.shared[kTold] : ToldSeen(me);
+        const bool tells = number > told;
+        step.Go(tells ? 79 : 95, [&](State& next, Party& party) {
+          const int should = number - CellIn(party, kWasTold);
+          if ((tells ? number - told : 0) != should || number < next.shared[kReallyLost]) next.shared[kBroken] = 1;
+          if (tells) party.other[4] = static_cast<uint8_t>(number);
         });
         break;
-      case 79:
-        step.Go(95, [&](State& next, Party& party) {
-          const int seen = LossesSeen(party);
-          if (seen == 0) {
-            if (alone && next.shared[kTold] < next.shared[kReallyLost]) next.shared[kBroken] = 1;
-            return;
-          }
-          if (bug == Bug::kToldAsSeen) {
-            next.shared[kTold] = static_cast<uint8_t>(next.shared[kTold] + seen);
-            if (next.shared[kLost] == seen) next.shared[kLost] = 0;
-          } else {
-            next.shared[kTold] = static_cast<uint8_t>(next.shared[kTold] + next.shared[kLost]);
-            next.shared[kLost] = 0;
-          }
+      }
+      case 79:    // TellOfLost: what has been told of is loaded
+      case 96: {  // the compare-exchange, which loads it if it fails; after the last of them nothing is shared
+        const uint8_t number = me.other[4];
+        const uint8_t told = state.shared[kTold];
+        const bool swaps = me.pc == 96 && (told == me.other[5] || bug == Bug::kToldSet);
+        const bool over = swaps || told >= number || bug == Bug::kToldNotAdvanced;
+        step.Go(over ? 95 : 96, [&](State& next, Party& party) {
+          party.other[5] = told;
+          if (swaps) next.shared[kTold] = number;
+          if (over) next.shared[kReallyTold] = std::max(next.shared[kReallyTold], number);
         });
         break;
+      }
       case 95:
-        step.Go(me.rounds == 1 ? kDone : 70, [](State&, Party& party) {
+        step.Go(me.rounds == 1 ? kDone : 74, [](State&, Party& party) {
           --party.rounds;
-          party.seen = party.other[1] = party.other[2] = party.other[3] = 0;
+          party.seen = party.other[1] = party.other[2] = party.other[3] = party.other[4] = party.other[5] = 0;
         });
         break;
       default:
@@ -518,9 +535,10 @@ struct JoinMachine {
         break;
       }
       case 98:
-        step.Go(kDone, [](State& next, Party&) {
+        step.Go(me.rounds == 1 ? kDone : 98, [](State& next, Party& party) {
           ++next.shared[kLost];
           ++next.shared[kReallyLost];
+          --party.rounds;
         });
         break;
       case 69: {
@@ -541,11 +559,11 @@ struct JoinMachine {
     return StateOf(word) == kOwed && OwnerOf(word) == self ? word : Of(kOwed, self, 7);
   }
 
-  // A loss is counted, and told of, once.
+  // A loss is counted once.
   bool Bad(const State& state) const {
-    int may_be_lost = state.shared[kReallyLost] + counted_twice;
+    int may_be_lost = state.shared[kReallyLost] + overcounted;
     for (int cell = 0; cell < cells; ++cell) may_be_lost += StateOf(state.shared[cell]) == kOwed ? 1 : 0;
-    return state.shared[kBroken] != 0 || state.shared[kLost] + state.shared[kTold] > may_be_lost;
+    return state.shared[kBroken] != 0 || state.shared[kLost] > may_be_lost;
   }
 
   bool MaySleep(const State& state, int party) const {
@@ -562,15 +580,15 @@ struct Cast {
   int cells = 1;
   bool redelivers = false;
   uint8_t deaths = 0;
+  uint8_t overcounted = 0;
   uint8_t spurious = 0;
 };
 
 Result Explore(Bug bug, const Cast& cast) {
   int processes = 0;
   while (processes < kProcesses && cast.roles[processes].does != Does::kNothing) ++processes;
-  const uint8_t twice = cast.deaths > 1 ? cast.deaths - 1 : 0;
   const JoinMachine machine{
-      .bug = bug, .cells = cast.cells, .redelivers = cast.redelivers, .counted_twice = twice, .roles = cast.roles};
+      .bug = bug, .cells = cast.cells, .redelivers = cast.redelivers, .overcounted = cast.overcounted, .roles = cast.roles};
   State initial = shm_model::AllJoined(processes, /*newcomer=*/-1, 1, cast.deaths);
   for (int i = 0; i < processes; ++i) {
     initial.party[i].pc = kStart[static_cast<int>(cast.roles[i].does)];
@@ -589,25 +607,32 @@ constexpr Role kPutsOneMore = {.does = Does::kWork, .tasks = 1, .puts_another = 
 constexpr Role kHelps = {.does = Does::kHelp, .tasks = 1};
 constexpr Role kLooks = {.does = Does::kLook};
 constexpr Role kLooksAndDies = {.does = Does::kLook, .mortal = true};
-constexpr Role kLoses = {.does = Does::kLose};
-constexpr Role kJoinsUntil = {.does = Does::kJoin, .tasks = 1, .may_time_out = true};
+constexpr Role Loses(uint8_t tasks) { return {.does = Does::kLose, .tasks = tasks}; }
+constexpr Role JoinsUntil(uint8_t joins) { return {.does = Does::kJoin, .tasks = 1, .joins = joins, .may_time_out = true}; }
+constexpr Role kJoinsAndDies = {.does = Does::kJoin, .mortal = true};
 
 struct Named {
   const char* what;
   Cast cast;
 };
+// Those with most states last.
 constexpr Named kCasts[] = {
     {"2 tasks, 1 works", {.roles = {Joins(2), Works(2)}, .cells = 2, .spurious = 1}},
     {"1 task that puts another, 1 works", {.roles = {Joins(1), kPutsAnother}, .cells = 2}},
     {"1 task that puts another, 2 work", {.roles = {Joins(1), kPutsOneMore, Works(1)}, .cells = 2}},
-    {"1 task, 2 join, 1 until a deadline, 1 works", {.roles = {kJoinsUntil, Joins(0), Works(1)}}},
+    {"1 task, 2 join, 1 until a deadline, 1 works", {.roles = {JoinsUntil(1), Joins(0), Works(1)}}},
     {"1 task, 1 works, 1 says it is done, too", {.roles = {Joins(1), Works(1), kHelps}}},
+    {"2 lost elsewhere, 1 joins twice, 1 once", {.roles = {Joins(0, 2), Joins(0), Loses(2)}}},
+    {"1 lost elsewhere, 1 joins twice until a deadline", {.roles = {JoinsUntil(2), Works(1), Loses(1)}}},
+    {"1 lost elsewhere, 2 join, 1 dies", {.roles = {Joins(0), kJoinsAndDies, Loses(1)}, .deaths = 1}},
     {"lost: 1 task, 1 joins twice, 1 dies", {.roles = {Joins(1, 2), Dies(1)}, .deaths = 1}},
+    {"lost: 1 task, 1 dies, and another elsewhere", {.roles = {Joins(1, 2), Dies(1), Loses(1)}, .deaths = 1}},
     {"lost: 1 task, 1 dies, 1 looks", {.roles = {Joins(1), Dies(1), kLooks}, .deaths = 1}},
-    {"lost: 1 task, 1 dies, and another elsewhere", {.roles = {Joins(1, 2), Dies(1), kLoses}, .deaths = 1}},
-    {"lost: 1 task, 1 dies, 1 looks and dies", {.roles = {Joins(1), Dies(1), kLooksAndDies}, .deaths = 2}},
-    {"delivered again: 1 task, 1 dies, 1 works", {.roles = {Joins(1), Dies(1), Works(1)}, .redelivers = true, .deaths = 1}},
+    {"lost: 1 task, 1 dies, 1 says it is done", {.roles = {Joins(1), Dies(1), kHelps}, .deaths = 1, .overcounted = 1}},
     {"2 tasks, 2 work", {.roles = {Joins(2), Works(1), Works(1)}, .cells = 2, .spurious = 1}},
+    {"delivered again: 1 task, 1 dies, 1 works", {.roles = {Joins(1), Dies(1), Works(1)}, .redelivers = true, .deaths = 1}},
+    {"lost: 1 task, 1 dies, 2 join", {.roles = {Joins(1), Dies(1), Joins(0)}, .deaths = 1}},
+    {"lost: 1 task, 1 dies, 1 looks and dies", {.roles = {Joins(1), Dies(1), kLooksAndDies}, .deaths = 2, .overcounted = 1}},
 };
 
 TEST(JoinModelTest, NobodySleepsWhenAllIsDoneAndNobodyReturnsBefore) {
@@ -618,7 +643,7 @@ TEST(JoinModelTest, NobodySleepsWhenAllIsDoneAndNobodyReturnsBefore) {
 }
 
 TEST(JoinModelTest, SeededBugsAreFound) {
-  for (int i = 1; i <= static_cast<int>(Bug::kToldAsSeen); ++i) {
+  for (int i = 1; i <= static_cast<int>(Bug::kToldSet); ++i) {
     const Bug bug = static_cast<Bug>(i);
     Result result;
     for (const Named& each : kCasts) {
