@@ -34,6 +34,11 @@ struct Entry {
   String name;
 };
 
+struct Link {
+  int64_t value = 0;
+  Box<Link> next;
+};
+
 struct Root {
   uint64_t rescues = 0;
   uint64_t rescued_digest = 0;  // of what the last rescuer left
@@ -44,6 +49,12 @@ struct Root {
   Deque<int> queue;
   Variant variant;
   Vector<Variant> variants;
+  // What the others are swapped with.
+  Vector<int> more_numbers;
+  String more_text;
+  Box<Entry> more_box;
+  Deque<int> more_queue;
+  Box<Link> list;
 };
 
 using Change = void (*)(Root&);
@@ -78,8 +89,7 @@ class Digest {
   }
   void Add(const Entry& entry) {
     Add(static_cast<uint64_t>(entry.id));
-    const absl::StatusOr<std::string_view> name = entry.name.Checked();
-    Add(name.ok() ? *name : "damaged");
+    Add(entry.name);
   }
   void Add(const Variant& variant) {
     Add(static_cast<uint64_t>(variant.kind()));
@@ -87,6 +97,33 @@ class Digest {
     if (const auto text = variant.AsString(); text.ok()) Add(*text);
     if (const auto bytes = variant.AsBytes(); bytes.ok()) {
       Add(std::string_view(reinterpret_cast<const char*>(bytes->data()), bytes->size()));
+    }
+  }
+  void Add(const Vector<int>& numbers) {
+    const auto all = numbers.Checked();
+    Add(all.ok() ? all->size() : ~uint64_t{0});
+    if (!all.ok()) return;
+    for (const int number : *all) Add(static_cast<uint64_t>(number));
+  }
+  void Add(const String& text) {
+    const auto all = text.Checked();
+    Add(all.ok() ? *all : "damaged");
+  }
+  void Add(const Box<Entry>& box) {
+    const auto entry = box.Checked();
+    Add(entry.ok() && *entry != nullptr);
+    if (entry.ok() && *entry != nullptr) Add(**entry);
+  }
+  void Add(const Deque<int>& queue) {
+    Add(queue.size());
+    for (size_t i = 0; i < queue.size(); ++i) {
+      const auto number = queue.Checked(i);
+      Add(number.ok() ? static_cast<uint64_t>(**number) : ~uint64_t{0});
+    }
+  }
+  void Add(const Box<Link>& list) {
+    for (auto link = list.Checked(); link.ok() && *link != nullptr; link = (*link)->next.Checked()) {
+      Add(static_cast<uint64_t>((*link)->value));
     }
   }
   uint64_t value() const { return value_; }
@@ -97,27 +134,23 @@ class Digest {
 
 uint64_t DigestOf(const Root& root) {
   Digest digest;
-  const auto numbers = root.numbers.Checked();
   const auto entries = root.entries.Checked();
-  const auto text = root.text.Checked();
-  const auto box = root.box.Checked();
   const auto variants = root.variants.Checked();
-  if (!numbers.ok() || !entries.ok() || !text.ok() || !box.ok() || !variants.ok()) return 0;
-  digest.Add(numbers->size());
-  for (const int number : *numbers) digest.Add(static_cast<uint64_t>(number));
+  if (!entries.ok() || !variants.ok()) return 0;
+  digest.Add(root.numbers);
   digest.Add(entries->size());
   for (const Entry& entry : *entries) digest.Add(entry);
-  digest.Add(*text);
-  if (*box != nullptr) digest.Add(**box);
+  digest.Add(root.text);
+  digest.Add(root.box);
   digest.Add(root.variant);
   digest.Add(variants->size());
   for (const Variant& variant : *variants) digest.Add(variant);
-  digest.Add(root.queue.size());
-  for (size_t i = 0; i < root.queue.size(); ++i) {
-    const auto number = root.queue.Checked(i);
-    if (!number.ok()) return 0;
-    digest.Add(static_cast<uint64_t>(**number));
-  }
+  digest.Add(root.queue);
+  digest.Add(root.more_numbers);
+  digest.Add(root.more_text);
+  digest.Add(root.more_box);
+  digest.Add(root.more_queue);
+  digest.Add(root.list);
   return digest.value();
 }
 
@@ -125,13 +158,20 @@ uint64_t BlocksOf(const Variant& variant) {
   return variant.kind() == VariantKind::kString || variant.kind() == VariantKind::kBytes ? 1 : 0;  // none here is empty
 }
 
+uint64_t BlocksOf(const Box<Entry>& box) { return box.empty() ? 0 : 1 + (box->name.capacity() != 0); }
+uint64_t BlocksOf(const Box<Link>& list) {
+  uint64_t blocks = 0;
+  for (const Box<Link>* at = &list; !at->empty(); at = &(*at)->next) ++blocks;
+  return blocks;
+}
+
 uint64_t BlocksOf(const Root& root) {
   uint64_t blocks = (root.numbers.capacity() != 0) + (root.entries.capacity() != 0) + (root.text.capacity() != 0) +
                     (root.queue.capacity() != 0) + (root.variants.capacity() != 0) + BlocksOf(root.variant);
   for (const Variant& variant : root.variants) blocks += BlocksOf(variant);
   for (const Entry& entry : root.entries) blocks += entry.name.capacity() != 0;
-  if (!root.box.empty()) blocks += 1 + (root.box->name.capacity() != 0);
-  return blocks;
+  blocks += (root.more_numbers.capacity() != 0) + (root.more_text.capacity() != 0) + (root.more_queue.capacity() != 0);
+  return blocks + BlocksOf(root.box) + BlocksOf(root.more_box) + BlocksOf(root.list);
 }
 
 // ---- the changes -----------------------------------------------------------------------------------------------------------------
@@ -152,6 +192,15 @@ void Fill(Root& root) {
   Ok(root.variants.Clear());
   Ok(root.variants.PushBack(40));
   Ok(root.variants.PushBack("forty-one"));
+  Ok(root.more_numbers.Assign({60, 61}));
+  Ok(root.more_text.Assign("text"));
+  Ok(root.more_box.Set(70, "seventy"));
+  Ok(root.more_queue.Clear());
+  Ok(root.more_queue.PushFront(80));
+  Ok(root.list.Clear());
+  Ok(root.list.Set(90));
+  Ok(root.list.Edit().value()->next.Set(91));
+  Ok(root.list.Edit().value()->next.Edit().value()->next.Set(92));
 }
 
 void PushWithGrowth(Root& root) {
@@ -199,6 +248,90 @@ void ChangeVariants(Root& root) {
   Ok(root.variants.Edit(1).value()->SetString("a longer text than there was"));
   Ok(root.variants.Edit(2).value()->SetNull());
   Ok(root.variants.Erase(0));
+}
+// What was swapped is changed after it and before it: what has to be saved goes with the elements.
+void SwapVectors(Root& root) {
+  Ok(root.numbers.Swap(root.more_numbers));
+  Ok(root.numbers.Set(0, 62));
+  Ok(root.more_numbers.PushBack(5));
+  Ok(root.numbers.PushBack(63));
+  Ok(root.numbers.Swap(root.more_numbers));
+  Ok(root.numbers.Set(1, 64));
+}
+void SwapStrings(Root& root) {
+  Ok(root.text.Append("!"));
+  Ok(root.text.Swap(root.more_text));
+  root.text.EditAll().value()[0] = 'T';
+  Ok(root.more_text.Append("?"));
+  Ok(root.entries.Edit(0).value()->name.Swap(root.entries.Edit(1).value()->name));
+}
+void SwapBoxes(Root& root) {
+  Ok(root.box.Swap(root.more_box));
+  root.box.Edit().value()->id = 71;
+  Ok(root.more_box.Edit().value()->name.Append("!"));
+}
+void SwapDeques(Root& root) {
+  Ok(root.queue.PopFront());
+  Ok(root.queue.Swap(root.more_queue));
+  Ok(root.queue.PushFront(81));
+  *root.queue.Edit(1).value() = 82;
+  Ok(root.more_queue.Set(0, 83));
+}
+// The first link goes, and a box gets what another one held.
+void TakeFromBoxes(Root& root) {
+  Ok(root.list.Take(root.list.Edit().value()->next));
+  root.list.Edit().value()->value = 93;
+  Ok(root.box.Take(root.more_box));
+  root.box.Edit().value()->id = 72;
+}
+// Shorter and longer, where there is room and where there is none.
+void ResizeAll(Root& root) {
+  Ok(root.numbers.Resize(2));
+  Ok(root.numbers.Resize(3));
+  Ok(root.numbers.Resize(9));
+  Ok(root.entries.Resize(1));
+  Ok(root.entries.Resize(3));
+  Ok(root.text.Resize(3));
+  Ok(root.text.Resize(5, '+'));
+  Ok(root.text.Resize(30, '-'));
+  Ok(root.more_text.Clear());
+}
+void ReserveAll(Root& root) {
+  Ok(root.numbers.Reserve(20));
+  Ok(root.entries.Reserve(8));
+  Ok(root.text.Reserve(100));
+  Ok(root.queue.Reserve(20));
+  Ok(root.numbers.PushBack(5));
+  Ok(root.queue.PushFront(84));
+  Ok(root.text.Append("!"));
+}
+void EmplaceAll(Root& root) {
+  *root.numbers.EmplaceBack(5).value() = 6;
+  Ok(root.entries.EmplaceBack(12, "twelve").value()->name.Append("!"));
+  *root.queue.EmplaceBack(85).value() = 86;
+  *root.queue.EmplaceFront(87).value() = 88;
+  Ok(root.variants.EmplaceBack("fifty").value()->SetInt(50));
+}
+// With growth, and where there is room.
+void AppendRanges(Root& root) {
+  Ok(root.numbers.Append(std::array{5, 6}));
+  Ok(root.numbers.PopBack());
+  Ok(root.numbers.Append(std::array{7}));
+  Ok(root.variants.Append(std::array<std::string_view, 2>{"sixty", "sixty-one"}));
+  Ok(root.variants.Assign(std::array{62, 63}));
+}
+void ChangeAVariant(Root& root) {
+  Ok(root.variant.SetBool(true));
+  Ok(root.variant.Set(root.variants[1]));
+  Ok(root.variant.SetDouble(2.5));
+  Ok(root.variant.Set(root.variants[0]));
+}
+void SwapAll(Root& root) {
+  SwapVectors(root);
+  SwapStrings(root);
+  SwapBoxes(root);
+  SwapDeques(root);
+  TakeFromBoxes(root);
 }
 void Several(Root& root) {
   PushWithGrowth(root);
@@ -413,9 +546,20 @@ std::vector<Operation> ContainerOperations() {
       Registered<ReplaceBox>("Box, edit and replace"),
       Registered<BothEnds>("Deque, at both ends"),
       Registered<ChangeVariants>("Variant, from kind to kind"),
+      Registered<SwapVectors>("Vector, swapped with another"),
+      Registered<SwapStrings>("String, swapped with another"),
+      Registered<SwapBoxes>("Box, swapped with another"),
+      Registered<SwapDeques>("Deque, swapped with another"),
+      Registered<TakeFromBoxes>("Box, taken from its own part and from another"),
+      Registered<ResizeAll>("Vector and String, resized"),
+      Registered<ReserveAll>("Vector, String and Deque, reserved"),
+      Registered<EmplaceAll>("Vector and Deque, emplaced"),
+      Registered<AppendRanges>("Vector, ranges"),
+      Registered<ChangeAVariant>("Variant, a copy, a bool and a double"),
       Registered<GiveUp>("containers, given up"),
       Registered<Several>("containers, several in a section"),
       RolledBack<Several>("containers, several in a section, rolled back"),
+      RolledBack<SwapAll>("containers, swapped and taken, rolled back"),
   };
 }
 

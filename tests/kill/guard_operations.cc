@@ -21,6 +21,7 @@
 #include "shoal/shm/mutex.h"
 #include "shoal/shm/rw_lock.h"
 #include "shoal/shm/segment.h"
+#include "shoal/shm/value.h"
 #include "shoal/sync/check.h"
 #include "shoal/sync/condition.h"
 #include "shoal/sync/event.h"
@@ -37,11 +38,17 @@ struct Root {
   int64_t items = 0;
 };
 
+struct Twice {
+  int64_t left = 0;
+  int64_t right = 0;
+};
+
 // What lies in the segment, which all parties have mapped at one address.
 struct Objects {
   Mutex<Root> a;
   Mutex<Root> b;
   RwLock<Root> c;
+  Value<Twice> value;
   Condition changed;  // used with a
   Condition written;  // used with c
 };
@@ -137,6 +144,75 @@ void ChangeAll(Room& room) {
 void ChangeAAndBForAMoment(Room& room) {
   auto guard = LockAll(absl::Microseconds(200), room.objects->a, room.objects->b);
   if (guard.ok()) Change(room, guard->get<0>());
+}
+
+// ---- functions in a section -----------------------------------------------------------------------------------------------
+
+absl::Status InVain() { return absl::CancelledError("the function wants to have it undone"); }
+
+void ChangeAWith(Room& room) {
+  const absl::Status changed = room.objects->a.With([&room](Root& a) { Change(room, a); });
+  SHOAL_CHECK(changed.ok(), "a mutex can be locked");
+}
+void ChangeAWithInVain(Room& room) {
+  const absl::Status changed = room.objects->a.With([&room](Root& a) {
+    Change(room, a);
+    ++a.left;
+    return InVain();
+  });
+  SHOAL_CHECK(absl::IsCancelled(changed), "With returns what its function does");
+}
+void WriteCWith(Room& room) {
+  const absl::Status changed = room.objects->c.WithWrite([&room](Root& c) { Change(room, c); });
+  SHOAL_CHECK(changed.ok(), "it can be written");
+}
+void ReadCWith(Room& room) {
+  const absl::Status read = room.objects->c.WithRead([&room](const Root& c) { Look(room, c); });
+  SHOAL_CHECK(read.ok(), "it can be read");
+}
+void ChangeAAndBWith(Room& room) {
+  const auto change = [&room](Root& b, Root& a) {
+    if (a.pair != b.pair) room.torn = true;
+    ++a.pair;
+    Change(room, a);
+    Change(room, b);
+    ++b.pair;
+  };
+  SHOAL_CHECK(WithAll(change, room.objects->b, room.objects->a).ok(), "two can be locked");
+}
+void ChangeAAndBWithInVain(Room& room) {
+  const auto change = [](Root& a, Root&) {
+    ++a.pair;
+    return InVain();
+  };
+  SHOAL_CHECK(absl::IsCancelled(WithAll(change, room.objects->a, room.objects->b)),
+              "WithAll returns what its function does");
+}
+
+void LookAtValue(Room& room) {
+  const absl::StatusOr<Twice> now = room.objects->value.Get();
+  SHOAL_CHECK(now.ok(), "a value can be read");
+  if (now->left != now->right) room.torn = true;
+}
+void SetValue(Room& room) {
+  LookAtValue(room);
+  SHOAL_CHECK(room.objects->value.Set({.left = 7, .right = 7}).ok(), "a value can be set");
+}
+void UpdateValue(Room& room) {
+  const absl::Status updated = room.objects->value.Update([&room](Twice& value) {
+    if (value.left != value.right) room.torn = true;
+    ++value.left;
+    ++value.right;
+  });
+  SHOAL_CHECK(updated.ok(), "a value can be updated");
+}
+void UpdateValueInVain(Room& room) {
+  const absl::Status updated = room.objects->value.Update([](Twice& value) {
+    ++value.left;
+    return InVain();
+  });
+  SHOAL_CHECK(absl::IsCancelled(updated), "Update returns what its function does");
+  LookAtValue(room);
 }
 
 // ---- held from `prepare` until the stepped body, or until the cue ------------------------------------------------------------
@@ -271,6 +347,7 @@ void Warm() {
   ChangeAAndB(own);
   ReadC(own);
   WriteC(own);
+  UpdateValue(own);
   ConsumeForAMoment(own);
   (void)own.go.Wait(absl::Nanoseconds(1));
   {
@@ -294,6 +371,7 @@ void Rescue(Room& room) {
   ReadC(room);
   ChangeAll(room);
   ChangeAAndB(room);
+  UpdateValue(room);
 }
 
 Verdict Judge(void* shared) {
@@ -304,6 +382,9 @@ Verdict Judge(void* shared) {
   auto& [a, b, c] = *guard;
   if (a.left != a.right || b.left != b.right || c.left != c.right || a.pair != b.pair) return Verdict::kHalfDone;
   guard->Release();
+  const absl::StatusOr<Twice> value = room.objects->value.Get(absl::ZeroDuration());
+  if (!value.ok()) return Verdict::kLeaked;
+  if (value->left != value->right) return Verdict::kHalfDone;
   return AnySectionIsOpen(*shm_internal::Attachment::Of(room.objects)) ? Verdict::kHalfDone : Verdict::kFine;
 }
 
@@ -385,6 +466,17 @@ std::vector<Operation> GuardOperations() {
       WithThief(Registered("RwLock write, asleep and woken, 2 behind", nullptr, {ReadUntilGo}, WriteC, {ReadC, WriteC}),
                 Thief<TakeToRead>()),
       ThatWakesItself(Registered("RwLock write, timed out, 1 behind", nullptr, {ReadUntilGo, ReadC}, WriteCForAMoment)),
+
+      Registered("Mutex with, asleep and woken, 1 behind", nullptr, {HoldAUntilGo}, ChangeAWith, {ChangeAWith}),
+      Registered("Mutex with, rolled back", nullptr, {}, ChangeAWithInVain),
+      Registered("RwLock with write, a reader holds it, 1 behind", nullptr, {ReadUntilGo}, WriteCWith, {WriteCWith}),
+      Registered("RwLock with read", nullptr, {}, ReadCWith),
+      Registered("WithAll of 2", nullptr, {}, ChangeAAndBWith),
+      Registered("WithAll of 2, rolled back", nullptr, {}, ChangeAAndBWithInVain),
+      Registered("WithAll of 2, asleep for the second, 1 behind", nullptr, {HoldBUntilGo}, ChangeAAndBWith, {ChangeAWith}),
+      Registered("Value, set", nullptr, {}, SetValue),
+      Registered("Value, updated", nullptr, {}, UpdateValue),
+      Registered("Value, updated in vain", nullptr, {}, UpdateValueInVain),
 
       Registered("recovery by Mutex lock", DieHolding<TakeA>, {}, ChangeA),
       Registered("recovery of LockAll by one", DieHolding<TakeAAndB>, {}, ChangeB),

@@ -34,6 +34,7 @@ struct Root {
   int64_t sum = 0;
   HashMap<uint32_t, int64_t> numbers;
   HashMap<String, Vector<int>> lists;
+  HashMap<uint32_t, int64_t> others;  // what the numbers are swapped with
 };
 
 // What the parties share beside the segment, which all have mapped at one address.
@@ -100,6 +101,12 @@ absl::Status DropList(Root& root, const std::string& key) {
   return root.lists.Erase(key).status();
 }
 
+absl::Status PutOther(Root& root, uint32_t key, int64_t value) {  // a new one
+  ++root.elements;
+  root.sum += value;
+  return root.others.Insert(key, value).status();
+}
+
 // Whether the maps and the sums tell the same.
 bool IsWhole(const Root& root) {
   int64_t elements = 0;
@@ -114,12 +121,17 @@ bool IsWhole(const Root& root) {
     ++elements;
     sum += SumOf(value);
   }
+  for (const auto& [key, value] : root.others) {
+    if (root.others.Find(key) != &value) return false;
+    ++elements;
+    sum += value;
+  }
   return elements == root.elements && sum == root.sum &&
-         root.numbers.size() + root.lists.size() == static_cast<size_t>(elements);
+         root.numbers.size() + root.lists.size() + root.others.size() == static_cast<size_t>(elements);
 }
 
 uint64_t BlocksOf(const Root& root) {
-  uint64_t blocks = (root.numbers.capacity() != 0) + (root.lists.capacity() != 0);
+  uint64_t blocks = (root.numbers.capacity() != 0) + (root.lists.capacity() != 0) + (root.others.capacity() != 0);
   for (const auto& [key, value] : root.lists) blocks += (key.capacity() != 0) + (value.capacity() != 0);
   return blocks;
 }
@@ -176,7 +188,45 @@ absl::Status EditsAll(Root& root) {
 absl::Status ClearsBoth(Root& root) {
   root.elements = root.sum = 0;
   SHOAL_RETURN_IF_ERROR(root.numbers.Clear());
+  SHOAL_RETURN_IF_ERROR(root.others.Clear());
   return root.lists.Clear();
+}
+absl::Status FillThree(Root& root) {
+  SHOAL_RETURN_IF_ERROR(Fill(root));
+  SHOAL_RETURN_IF_ERROR(PutOther(root, 50, 500));
+  return PutOther(root, 51, 510);
+}
+// What has to be saved goes with the tables: one that is the last commit's and has been changed, and a new one.
+absl::Status Swaps(Root& root) {
+  SHOAL_RETURN_IF_ERROR(Drop(root, 3));
+  SHOAL_RETURN_IF_ERROR(root.numbers.Swap(root.others));
+  SHOAL_RETURN_IF_ERROR(AddTo(root, 50, 1));
+  SHOAL_RETURN_IF_ERROR(PutOther(root, 103, 7));
+  for (uint32_t i = 60; i < 63; ++i) SHOAL_RETURN_IF_ERROR(Put(root, i, 1));
+  SHOAL_RETURN_IF_ERROR(root.numbers.Swap(root.others));
+  return Put(root, 4, 44);
+}
+// One that is there, and one that is not; of plain values and of what saves itself.
+absl::Status FindsOrInserts(Root& root) {
+  SHOAL_ASSIGN_OR_RETURN(int64_t* const found, root.numbers.FindOrInsert(3));
+  root.sum += 50;
+  *found += 50;
+  SHOAL_ASSIGN_OR_RETURN(int64_t* const made, root.numbers.FindOrInsert(100, 7));
+  ++root.elements;
+  root.sum += *made;
+  SHOAL_ASSIGN_OR_RETURN(Vector<int> * found_list, root.lists.FindOrInsert("1"));
+  root.sum += 5;
+  SHOAL_RETURN_IF_ERROR(found_list->PushBack(5));
+  SHOAL_ASSIGN_OR_RETURN(Vector<int> * made_list, root.lists.FindOrInsert("a key of some length"));
+  ++root.elements;
+  root.sum += 6;
+  return made_list->PushBack(6);
+}
+absl::Status InsertsOrAssigns(Root& root) {
+  root.elements += 1;
+  root.sum += 7 + 9 - *root.numbers.Find(3);
+  SHOAL_RETURN_IF_ERROR(root.numbers.InsertOrAssign(100, 7).status());
+  return root.numbers.InsertOrAssign(3, 9).status();
 }
 // A slot is emptied and filled again, a value changes, a table is replaced, and the new one is changed.
 absl::Status DoesALot(Root& root) {
@@ -189,10 +239,11 @@ absl::Status DoesALot(Root& root) {
   SHOAL_RETURN_IF_ERROR(Drop(root, 200));
   return PutList(root, "y", 4);
 }
+template <absl::Status (*change)(Root&)>
 void RollsBack(Room& room) {
   auto guard = room.mutex->Lock();
   SHOAL_CHECK(guard.ok(), "a mutex can be locked");
-  SHOAL_CHECK(DoesALot(**guard).ok(), "there is memory for a map");
+  SHOAL_CHECK(change(**guard).ok(), "there is memory for a map");
   guard->Rollback();
 }
 
@@ -292,7 +343,11 @@ std::vector<Operation> MapOperations() {
       Registered("map, clear", Prepared<Fill>, Body<ClearsBoth>),
       WithAnother(Registered("map, clear", Prepared<Fill>, Body<ClearsBoth>)),
       Registered("map, a section with many changes", Prepared<Fill>, Body<DoesALot>),
-      Registered("map, many changes rolled back", Prepared<Fill>, RollsBack),
+      Registered("map, many changes rolled back", Prepared<Fill>, RollsBack<DoesALot>),
+      Registered("map, swapped with another", Prepared<FillThree>, Body<Swaps>),
+      Registered("map, swapped with another, rolled back", Prepared<FillThree>, RollsBack<Swaps>),
+      Registered("map, find or insert", Prepared<Fill>, Body<FindsOrInserts>),
+      Registered("map, insert or assign", Prepared<Fill>, Body<InsertsOrAssigns>),
   };
 }
 

@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 using testing::Contains;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 // In the order of the arrows: a package uses only packages to its left.
 constexpr std::array<std::string_view, 6> kPackages = {"sync", "shm", "ipc", "process", "plugins", "pool"};
@@ -66,14 +67,18 @@ bool IsSource(const fs::path& path) {
   return path.extension() == ".h" || path.extension() == ".cc" || path.extension() == ".c";
 }
 
+std::string TextOf(const fs::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
 std::map<std::string, std::string> RepositoryFiles() {
   std::map<std::string, std::string> files;
   for (const std::string_view package : kPackages) {
     for (const fs::directory_entry& entry : fs::recursive_directory_iterator(fs::path(package))) {
       if (!IsBuild(entry.path()) && !IsSource(entry.path())) continue;
-      std::ostringstream text;
-      text << std::ifstream(entry.path()).rdbuf();
-      files[entry.path().string()] = text.str();
+      files[entry.path().string()] = TextOf(entry.path());
     }
   }
   return files;
@@ -167,6 +172,51 @@ TEST(RepositoryTest, EveryEdgeHasTwoEnds) {
   EXPECT_THAT(releases, Contains("ring.publish"));
   for (const std::string& name : releases) EXPECT_THAT(acquires, Contains(name)) << "nobody acquires it";
   for (const std::string& name : acquires) EXPECT_THAT(releases, Contains(name)) << "nobody releases it";
+}
+
+// The public calls of a class that can change it and can fail, as "Vector::PushBack".
+std::set<std::string> Mutators(const std::string& header, const std::string& name) {
+  const std::string text = WithoutComments(header);
+  const size_t begin = text.find("class " + name + " final {");
+  if (begin == std::string::npos) return {};
+  const std::string declared = text.substr(begin, text.find("\n private:", begin) - begin);
+  static const std::regex call(R"((?:absl::Status(?:Or<[^;{}]*?>)?|auto) ([A-Z]\w*)\([^;{]*?\)( const)?\s*[;{])");
+  std::set<std::string> found;
+  for (std::sregex_iterator it(declared.begin(), declared.end(), call), end; it != end; ++it) {
+    if (!(*it)[2].matched) found.insert(name + "::" + (*it)[1].str());
+  }
+  return found;
+}
+
+// The same, of what a file with operations calls on the fields of its structs.
+std::set<std::string> Calls(const std::string& text) {
+  static const std::regex field(R"(\n  ([A-Z]\w*)(?:<[^;\n]*>)? (\w+);)");
+  std::map<std::string, std::string> type_of;
+  for (std::sregex_iterator it(text.begin(), text.end(), field), end; it != end; ++it) type_of[(*it)[2]] = (*it)[1];
+  static const std::regex call(R"([.>](\w+)\.([A-Z]\w*)\()");
+  std::set<std::string> found;
+  for (std::sregex_iterator it(text.begin(), text.end(), call), end; it != end; ++it) {
+    if (const auto type = type_of.find((*it)[1]); type != type_of.end()) found.insert(type->second + "::" + (*it)[2].str());
+  }
+  return found;
+}
+
+// What nobody registers is an unused function, which the compiler warns of.
+TEST(RepositoryTest, EveryCallThatChangesAContainerOrOpensASectionIsKilled) {
+  const std::map<std::string, std::string> headers = {
+      {"Vector", "vector.h"},   {"String", "string.h"}, {"Deque", "deque.h"},    {"HashMap", "hash_map.h"}, {"Box", "box.h"},
+      {"Variant", "variant.h"}, {"Mutex", "mutex.h"},   {"RwLock", "rw_lock.h"}, {"Value", "value.h"}};
+  std::set<std::string> called;
+  for (const char* const part : {"container", "map", "guard"}) {
+    called.merge(Calls(TextOf("tests/kill/" + std::string(part) + "_operations.cc")));
+  }
+  for (const auto& [name, header] : headers) {
+    const std::set<std::string> mutators = Mutators(TextOf("shm/" + header), name);
+    EXPECT_THAT(mutators, Not(IsEmpty())) << name;
+    for (const std::string& mutator : mutators)
+      EXPECT_THAT(called, Contains(mutator)) << "no operation of tests/kill calls it";
+  }
+  EXPECT_THAT(TextOf("tests/kill/guard_operations.cc"), HasSubstr("WithAll("));
 }
 
 }  // namespace
