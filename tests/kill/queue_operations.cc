@@ -305,7 +305,9 @@ std::vector<Operation> All() {
   AddBasics<AcknowledgedText>(operations, "queue of blocks with acknowledge");
   AddTakenBack<AcknowledgedText>(operations, "queue of blocks with acknowledge");
   AddBasics<Stack>(operations, "lifo queue");
+  AddMore<Stack>(operations, "lifo queue");
   AddBasics<Sorted>(operations, "priority queue");
+  AddMore<Sorted>(operations, "priority queue");
   AddWaitBeside<Plain>(operations, "queue");
   AddWaitBeside<Stack>(operations, "lifo queue");
   AddWaitBeside<Sorted>(operations, "priority queue");
