@@ -21,6 +21,7 @@
 #include "shoal/shm/layout.h"
 #include "shoal/shm/membership.h"
 #include "shoal/shm/mutex.h"
+#include "shoal/shm/rw_lock.h"
 #include "shoal/shm/section.h"
 #include "shoal/shm/segment.h"
 #include "shoal/shm/shared.h"
@@ -48,6 +49,13 @@ struct Branch {
 };
 using SharedBranch = Shared<Mutex<Branch>>;
 
+// Is full when it is made.
+struct Bush {
+  uint32_t count = 0;
+  Vector<SharedLeaf> leaves;
+  SharedLeaf top;
+};
+
 struct Root {
   uint64_t before = 0;
   SharedLeaf leaf;
@@ -68,6 +76,8 @@ Shared<Mutex<Root>>* root_handle = nullptr;  // the driver's
 // What a party holds; of its own memory.
 std::optional<SharedLeaf> held_leaf;
 std::optional<SharedBranch> held_branch;
+std::optional<Shared<Mutex<Bush>>> held_bush;
+std::optional<Shared<RwLock<Bush>>> held_read_bush;
 
 void Join(Room& room) { JoinWithoutKeeper(*Attachment::Of(room.root)); }
 
@@ -103,6 +113,8 @@ void SetUp(Room& room) {
   root_handle = new Shared<Mutex<Root>>(Made(segment->New<Mutex<Root>>()));
   room.root = root_handle->get();
   NewBranch();  // so that all types are known
+  Made(segment->New<Mutex<Bush>>());
+  Made(segment->New<RwLock<Bush>>());
   // And the table of names with its type, which there will be in the end.
   room.blocks_at_first = BlocksBesideJournals(*attachment) + 2;
 }
@@ -125,6 +137,8 @@ void Ok(const absl::Status& status) { SHOAL_CHECK(status.ok(), "there is memory 
 void DropAll(Room& room) {
   held_leaf.reset();
   held_branch.reset();
+  held_bush.reset();
+  held_read_bush.reset();
   ChangeIn(room, [](Root& root) {
     root.leaf.Reset();
     root.branch.Reset();
@@ -156,6 +170,9 @@ void Store(Room& room) {
 }
 
 void Makes(Room&) { held_leaf = Made(segment->New<Mutex<Leaf>>()); }
+// With a container and handles inside, built in the same section.
+void MakesFull(Room&) { held_bush = Made(segment->New<Mutex<Bush>>(2, std::vector<SharedLeaf>(2, *held_leaf), *held_leaf)); }
+void MakesFullToRead(Room&) { held_read_bush = Made(segment->New<RwLock<Bush>>(1, std::vector<SharedLeaf>(1, *held_leaf))); }
 void Stores(Room& room) {
   ChangeIn(room, [](Root& root) { root.leaf = *held_leaf; });
 }
@@ -336,6 +353,8 @@ std::vector<Operation> ObjectOperations() {
   return {
       Registered("object, made", Hold, Makes),
       Registered("object, made inside a section", Hold, MakesInside),
+      Registered("object, made full", Hold, MakesFull),
+      Registered("object, made full, in an RwLock", Hold, MakesFullToRead),
       Registered("handle, stored", Hold, Stores),
       Registered("handles, stored, dropped, rolled back", Hold, StoresInVain),
       Registered("handles, the last stored ones dropped", Store, DropsStored),

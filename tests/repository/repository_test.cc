@@ -183,6 +183,8 @@ std::set<std::string> Mutators(const std::string& header, const std::string& nam
   static const std::regex call(R"((?:absl::Status(?:Or<[^;{}]*?>)?|auto) ([A-Z]\w*)\([^;{]*?\)( const)?\s*[;{])");
   std::set<std::string> found;
   for (std::sregex_iterator it(declared.begin(), declared.end(), call), end; it != end; ++it) {
+    // Segment::New calls it, which is no call of this class: see below.
+    if ((*it)[1] == "ConstructInSegment") continue;
     if (!(*it)[2].matched) found.insert(name + "::" + (*it)[1].str());
   }
   return found;
@@ -217,6 +219,9 @@ TEST(RepositoryTest, EveryCallThatChangesAContainerOrOpensASectionIsKilled) {
       EXPECT_THAT(called, Contains(mutator)) << "no operation of tests/kill calls it";
   }
   EXPECT_THAT(TextOf("tests/kill/guard_operations.cc"), HasSubstr("WithAll("));
+  for (const char* const made : {"New<Mutex<Bush>>(2,", "New<RwLock<Bush>>(1,"}) {
+    EXPECT_THAT(TextOf("tests/kill/object_operations.cc"), HasSubstr(made)) << "no full object is made there";
+  }
 }
 
 }  // namespace
