@@ -36,11 +36,13 @@ class Box final {
   Box(const Box&) = delete;
   Box& operator=(const Box&) = delete;
 
-  bool empty() const { return core_.size == 0; }
+  // Or its header makes no sense: it is compared with the segment each time.
+  bool empty() const { return core_.Look(kShape).size == 0; }
   // REQUIRES: not empty.
   const T& operator*() const {
-    SHOAL_CHECK(!empty(), "an empty Box has nothing to show");
-    return *reinterpret_cast<const T*>(core_.elements.get());
+    const shm_internal::VectorExtent seen = core_.Look(kShape);
+    SHOAL_CHECK(seen.size != 0, "an empty Box has nothing to show");
+    return *reinterpret_cast<const T*>(seen.elements);
   }
   const T* operator->() const { return &**this; }
 

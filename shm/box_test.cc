@@ -129,6 +129,7 @@ TEST(BoxTest, MisuseAndDamageAreRefused) {
               for (const absl::Status& status : {box.Set(1), box.Clear(), box.Edit().status(), box.Checked().status()}) {
                 EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
               }
+              EXPECT_TRUE(box.empty());
               return absl::OkStatus();
             })
             .ok());

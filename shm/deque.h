@@ -25,7 +25,8 @@ namespace shoal {
 //     return waiting.PopFront();
 //   });
 //
-// Thread safety, process safety, crash safety, ownership, errors: as Vector. OutOfRange also: PopFront or PopBack of an empty one.
+// Thread safety, process safety, crash safety, ownership, errors: as Vector. OutOfRange also: PopFront or PopBack of an empty one. Iterators
+//                  end with the next call that changes the deque's size.
 // Allocation:      one block, doubled when it is full. A section that grows it needs the old block until it commits.
 // Layout:          56 bytes; docs/memory_format.md.
 template <class T>
@@ -42,7 +43,7 @@ class Deque final {
     using reference = const T&;
 
     const_iterator() = default;
-    reference operator*() const { return (*deque_)[index_]; }
+    reference operator*() const { return *At(all_.elements, all_.PlaceOf(index_)); }
     pointer operator->() const { return &**this; }
     const_iterator& operator++() {
       ++index_;
@@ -53,12 +54,12 @@ class Deque final {
       ++index_;
       return before;
     }
-    friend bool operator==(const const_iterator&, const const_iterator&) = default;
+    friend bool operator==(const const_iterator& left, const const_iterator& right) { return left.index_ == right.index_; }
 
    private:
     friend class Deque;
-    const_iterator(const Deque* deque, size_t index) : deque_(deque), index_(index) {}
-    const Deque* deque_ = nullptr;
+    const_iterator(const shm_internal::DequeExtent& all, size_t index) : all_(all), index_(index) {}
+    shm_internal::DequeExtent all_;
     size_t index_ = 0;
   };
 
@@ -69,10 +70,13 @@ class Deque final {
   // ---- reading --------------------------------------------------------------------------------------------------------------
 
   size_t size() const { return core_.size; }
-  bool empty() const { return core_.size == 0; }
+  bool empty() const { return core_.Look(kShape).size == 0; }
   size_t capacity() const { return core_.capacity; }
-  const_iterator begin() const { return {this, 0}; }
-  const_iterator end() const { return {this, size()}; }
+  const_iterator begin() const { return {core_.Look(kShape), 0}; }
+  const_iterator end() const {
+    const shm_internal::DequeExtent seen = core_.Look(kShape);
+    return {seen, seen.size};
+  }
   const T& operator[](size_t index) const {
     if (__builtin_expect(index >= core_.size, 0)) shm_internal::IndexOutOfRange(index, core_.size);
     const size_t place = core_.first + index;

@@ -45,6 +45,7 @@ struct DequeCore {
   uint64_t kept_first = 0;
   uint64_t kept = 0;
 
+  // These as VectorCore's.
   template <class Covers>
   __attribute__((always_inline)) bool Read(ElementShape shape, Covers covers, DequeExtent& extent) const {
     extent.capacity = Once(capacity);
@@ -61,6 +62,14 @@ struct DequeCore {
     return Read(
         shape, [&](const void* at, size_t bytes) __attribute__((always_inline)) { return section.Covers(at, bytes); },
         extent);
+  }
+  __attribute__((always_inline)) DequeExtent Look(ElementShape shape) const {
+    DequeExtent seen;
+    const auto is_ours = [this](const void* at, size_t bytes) __attribute__((always_inline)) {
+      return SegmentAround(this)(at, bytes);
+    };
+    if (__builtin_expect(!Read(shape, is_ours, seen), 0)) seen = {};
+    return seen;
   }
   absl::Status ReadIn(const Attachment& attachment, ElementShape shape, DequeExtent& extent) const;
   absl::Status ReadAnywhere(ElementShape shape, DequeExtent& extent) const;

@@ -23,6 +23,7 @@ using shm_internal::ContainerWorld;
 using shm_internal::JournalUsed;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 struct Job {
   int number = 0;
@@ -193,6 +194,8 @@ TEST(DequeTest, MisuseAndDamageAreRefused) {
                             d.Edit(0).status(), d.Reserve(9), d.Checked(0).status()}) {
                         EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
                       }
+                      EXPECT_TRUE(d.empty());
+                      EXPECT_THAT(Contents(d), IsEmpty());
                       return absl::OkStatus();
                     })
                     .ok());

@@ -30,11 +30,9 @@
 #include "shoal/shm/hash_map_core.h"
 
 #include <cstring>
-#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "shoal/shm/heap.h"
-#include "shoal/shm/vector_core.h"
 #include "shoal/sync/status.h"
 
 namespace shoal::shm_internal {
@@ -62,12 +60,6 @@ absl::Status CheckBlock(const SlotShape& shape, const HashMapChange& change) {
 bool TableHeader::Says(const SlotShape& shape, size_t capacity) const {
   return log2_capacity < 64 && size_t{1} << log2_capacity == capacity && log2_alignment < 32 &&
          uint32_t{1} << log2_alignment == shape.alignment && slot_bytes == shape.bytes && value_offset == shape.value_offset;
-}
-
-AddressRange SegmentAroundSlowly(const void* object) {
-  const std::shared_ptr<Attachment> attachment = Attachment::Of(object);
-  if (attachment == nullptr) return {};
-  return {reinterpret_cast<uintptr_t>(attachment->base()), attachment->size_bytes()};
 }
 
 absl::Status HashMapCore::Nonsense() const {

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/section.h"
+#include "shoal/shm/vector_core.h"
 
 // What a HashMap is made of: a header that names a table of groups, each of 16 control bytes and 16 slots; it knows of no type. What has
 // to be saved when is told in hash_map_core.cc.
@@ -110,22 +111,6 @@ struct HashTable {
     return Group(shape, index / SlotShape::kGroupSlots) + index % SlotShape::kGroupSlots;
   }
 };
-
-// A range of addresses: the segment that something lies in.
-struct AddressRange {
-  uintptr_t base = 0;
-  size_t size = 0;
-  bool operator()(const void* address, size_t bytes) const {
-    const size_t offset = reinterpret_cast<uintptr_t>(address) - base;
-    return offset < size && bytes <= size - offset;
-  }
-};
-AddressRange SegmentAroundSlowly(const void* object);
-inline AddressRange SegmentAround(const void* object) {
-  const ThreadSections& mine = SectionsAsKnown();  // a segment lies where it lies in a forked child, too
-  if (__builtin_expect(reinterpret_cast<uintptr_t>(object) - mine.base < mine.size, 1)) return {mine.base, mine.size};
-  return SegmentAroundSlowly(object);
-}
 
 // A header that is about to change, in the open section.
 struct HashMapChange : HashTable {

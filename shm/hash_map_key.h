@@ -171,13 +171,13 @@ struct MapKey<String> {
   static uint64_t Hash(std::string_view key) { return HashText(kHashSeed, key); }
   template <class IsOurs>
   static bool Same(const String& stored, std::string_view key, const IsOurs& is_ours) {
-    const std::string_view text = stored.view();
+    const std::string_view text = stored.Unchecked();
     return text.size() == key.size() &&
            (key.empty() || (is_ours(text.data(), key.size()) && std::memcmp(text.data(), key.data(), key.size()) == 0));
   }
   template <class IsOurs>
   static bool HashStored(const String& stored, const IsOurs& is_ours, uint64_t& hash) {
-    const std::string_view text = stored.view();
+    const std::string_view text = stored.Unchecked();
     const size_t size = text.size();
     if (size != 0 && !is_ours(text.data(), size)) return false;
     hash = Hash({text.data(), size});

@@ -17,6 +17,11 @@
 
 namespace shoal {
 
+namespace shm_internal {
+template <class K>
+struct MapKey;
+}  // namespace shm_internal
+
 // Bytes in shared memory, usually text, inside a Mutex or RwLock, or inside a container there. Any bytes, zero included.
 //
 //   names->With([](Vector<String>& all) -> absl::Status {
@@ -25,7 +30,8 @@ namespace shoal {
 //     return name->Append(", salted");
 //   });
 //
-// It reads as a std::string_view, which is valid until the string changes or the section ends.
+// It reads as a std::string_view, which is valid until the string changes or the section ends. The header is compared with the segment
+// each time: one that makes no sense reads as empty.
 //
 // Thread safety, process safety, crash safety, ownership, errors: as Vector.
 // Allocation:      one block, doubled when it is full; none while it is empty and has never been anything else.
@@ -38,10 +44,13 @@ class String final {
 
   // ---- reading --------------------------------------------------------------------------------------------------------------
 
-  size_t size() const { return core_.size; }
-  bool empty() const { return core_.size == 0; }
+  size_t size() const { return view().size(); }
+  bool empty() const { return view().empty(); }
   size_t capacity() const { return core_.capacity; }
-  std::string_view view() const { return {reinterpret_cast<const char*>(core_.elements.get()), core_.size}; }
+  std::string_view view() const {
+    const shm_internal::VectorExtent seen = core_.Look(kShape);
+    return {reinterpret_cast<const char*>(seen.elements), seen.size};
+  }
   operator std::string_view() const { return view(); }
 
   friend bool operator==(const String& left, const String& right) { return left.view() == right.view(); }
@@ -69,6 +78,8 @@ class String final {
 
  private:
   friend struct shm_internal::StoredAccess;
+  template <class K>
+  friend struct shm_internal::MapKey;
   using Section = shm_internal::Section;
   using Change = shm_internal::VectorChange;
 
@@ -89,6 +100,11 @@ class String final {
     shm_internal::VectorCore::Relocate(section, &from->core_, &to->core_);
   }
   static absl::Status Dispose(shm_internal::Disposal& disposal, String& string);
+
+  // What the header says, for who compares it himself.
+  std::string_view Unchecked() const {
+    return {reinterpret_cast<const char*>(core_.first()), shm_internal::Once(core_.size)};
+  }
 
   // Makes room for `size` bytes.
   absl::Status GrowTo(Change& change, size_t size);

@@ -141,6 +141,10 @@ TEST(StringTest, MisuseAndDamageAreRefused) {
                                                          s.EditAll().status(), s.Reserve(1), s.Checked().status()}) {
                         EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
                       }
+                      EXPECT_TRUE(s.empty());
+                      EXPECT_EQ(std::string(s), "");
+                      EXPECT_NE(s, "herring");
+                      EXPECT_LT(s, "herring");
                       return absl::OkStatus();
                     })
                     .ok());

@@ -47,7 +47,9 @@ namespace shoal {
 // Errors:          every call that returns a Status leaves the vector as it was unless it is OK. FailedPrecondition: it does not lie in a
 //                  segment, or this thread has no section open there. ResourceExhausted: the segment is full, or the
 //                  section has changed too much, or this process has no memory of its own. OutOfRange: an index. DataLoss: the header makes no sense. operator[] with a wrong index
-//                  ends the process. operator[], begin and data trust the header; Checked does not. Nothing of ours throws.
+//                  ends the process. begin, end, data and empty compare the header with the segment, too, and what makes no sense
+//                  reads as empty. size and operator[] trust it, as a comparison for each element takes as long as reading it: where
+//                  shared bytes are in doubt and an index is needed, take it of Checked. Nothing of ours throws.
 //                  What an element's constructor, a conversion or a range throws comes out and leaves the vector as it was, too:
 //                  who catches it inside the section may go on and commit. Such code changes nothing in the segment itself.
 // Allocation:      one block, doubled when it is full. A section that grows it needs the old block until it commits.
@@ -65,13 +67,16 @@ class Vector final {
   // ---- reading --------------------------------------------------------------------------------------------------------------
 
   size_t size() const { return core_.size; }
-  bool empty() const { return core_.size == 0; }
+  bool empty() const { return core_.Look(kShape).size == 0; }
   size_t capacity() const { return core_.capacity; }
-  const T* data() const { return reinterpret_cast<const T*>(core_.first()); }
-  const T* begin() const { return data(); }
-  const T* end() const { return data() + size(); }
+  const T* data() const { return begin(); }
+  const T* begin() const { return At(core_.Look(kShape).elements, 0); }
+  const T* end() const {
+    const shm_internal::VectorExtent seen = core_.Look(kShape);
+    return At(seen.elements, seen.size);
+  }
   const T& operator[](size_t index) const {
-    const T* const all = data();  // before the comparison, so that a loop reads it once
+    const T* const all = reinterpret_cast<const T*>(core_.first());  // before the comparison, so that a loop reads it once
     if (__builtin_expect(index >= core_.size, 0)) shm_internal::IndexOutOfRange(index, core_.size);
     return all[index];
   }

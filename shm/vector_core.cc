@@ -26,6 +26,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "shoal/shm/heap.h"
@@ -35,6 +36,12 @@
 namespace shoal::shm_internal {
 
 using sync_internal::MakeStatus;
+
+AddressRange SegmentAroundSlowly(const void* object) {
+  const std::shared_ptr<Attachment> attachment = Attachment::Of(object);
+  if (attachment == nullptr) return {};
+  return {reinterpret_cast<uintptr_t>(attachment->base()), attachment->size_bytes()};
+}
 
 absl::Status VectorCore::Nonsense() const {
   return MakeStatus(absl::StatusCode::kDataLoss,

@@ -27,6 +27,22 @@ inline Word Once(Word value) {
   return value;
 }
 
+// A range of addresses: the segment that something lies in.
+struct AddressRange {
+  uintptr_t base = 0;
+  size_t size = 0;
+  bool operator()(const void* address, size_t bytes) const {
+    const size_t offset = reinterpret_cast<uintptr_t>(address) - base;
+    return offset < size && bytes <= size - offset;
+  }
+};
+AddressRange SegmentAroundSlowly(const void* object);
+inline AddressRange SegmentAround(const void* object) {
+  const ThreadSections& mine = SectionsAsKnown();  // a segment lies where it lies in a forked child, too
+  if (__builtin_expect(reinterpret_cast<uintptr_t>(object) - mine.base < mine.size, 1)) return {mine.base, mine.size};
+  return SegmentAroundSlowly(object);
+}
+
 // What a header says.
 struct VectorExtent {
   std::byte* elements = nullptr;  // null if the capacity is 0
@@ -61,8 +77,18 @@ struct VectorCore {
 
   static constexpr size_t kMaxBytes = size_t{1} << 40;  // of a segment
 
-  // Where the elements are, if there are any; trusts the header. Without offset_ptr's question whether it is null, for the readers'
-  // loops.
+  // The same for whoever only looks, and has no Status to tell by: what makes no sense reads as empty. A few comparisons, so that a loop
+  // asks once.
+  __attribute__((always_inline)) VectorExtent Look(ElementShape shape) const {
+    VectorExtent seen;
+    const auto is_ours = [this](const void* at, size_t bytes) __attribute__((always_inline)) {
+      return SegmentAround(this)(at, bytes);
+    };
+    if (__builtin_expect(!Read(shape, is_ours, seen), 0)) seen = {};
+    return seen;
+  }
+
+  // Where the elements are, if there are any; trusts the header. Without offset_ptr's question whether it is null, for operator[].
   const std::byte* first() const {
     return reinterpret_cast<const std::byte*>(reinterpret_cast<uintptr_t>(&elements) + elements.get_offset());
   }

@@ -516,6 +516,9 @@ TEST(VectorTest, ADamagedHeaderIsDataLoss) {
                               v.PopBack(), v.Erase(0), v.Reserve(9), v.Resize(3), v.Assign({"x"}), v.Checked().status()}) {
                           EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << word << " is " << wrong << ": " << status;
                         }
+                        EXPECT_TRUE(v.empty());
+                        EXPECT_EQ(v.data(), nullptr);
+                        for (const String& text : v) ADD_FAILURE() << "it has " << &text;
                         return absl::OkStatus();
                       })
                       .ok());
