@@ -161,11 +161,18 @@ absl::StatusOr<uint64_t> FirstDoomed(const Attachment& attachment) {
 
 // All that are doomed now. False: whoever comes next goes on; this process's own memory may have run out, too.
 bool DestroyAll(const std::shared_ptr<Attachment>& attachment) {
+  // One at the same place may be another, made and dropped meanwhile; but not over and over.
+  constexpr int kMostAtOnePlace = 100;
+  uint64_t last = 0;
+  int times = 0;
   try {
     for (;;) {
       const absl::StatusOr<uint64_t> first = FirstDoomed(*attachment);
       if (!first.ok()) return false;
       if (*first == 0) return true;
+      times = *first == last ? times + 1 : 0;
+      if (times == kMostAtOnePlace) return false;  // it does not go: the words of the journal that say so are damaged
+      last = *first;
       if (!DestroyOne(attachment, *first).ok()) return false;
     }
   } catch (const std::bad_alloc&) {

@@ -1,6 +1,9 @@
 // Objects are destroyed by their layout, by whoever drops the last handle: everything that their containers own goes.
 
+#include "shoal/shm/dispose.h"
+
 #include <array>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,7 +13,6 @@
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/box.h"
 #include "shoal/shm/deque.h"
-#include "shoal/shm/dispose.h"
 #include "shoal/shm/layout.h"
 #include "shoal/shm/mutex.h"
 #include "shoal/shm/segment.h"
@@ -209,6 +211,26 @@ TEST(DisposeTest, WhoCannotHaveTheLedgerLeavesTheDoomedToOthers) {
 }
 
 // Of an object whose links are damaged as much is given back as can be; the object itself goes.
+// What is doomed cannot be taken out of its list then: nobody tries for ever.
+TEST(DisposeTest, WhoseJournalIsDamagedLeavesTheDoomedToOthers) {
+  const Segment segment = Segment::Create({.limit_bytes = size_t{1} << 20}).value();
+  Shared<Counter> counter = segment.New<Counter>(5).value();
+  Shared<Counter> another = segment.New<Counter>(6).value();
+  const std::shared_ptr<shm_internal::Attachment> attachment = shm_internal::Attachment::Of(counter.get());
+  for (shm_internal::ThreadSlot& slot : attachment->threads()) {
+    // relaxed: this thread's slot
+    const uint64_t journal = slot.journal.load(std::memory_order_relaxed);
+    if (journal == 0) continue;
+    slot.journal.store(journal ^ uint64_t{1} << 50, std::memory_order_relaxed);  // relaxed: as above
+    counter.Reset();
+    EXPECT_NE(attachment->header().ledger.doomed.load(), 0u);
+    slot.journal.store(journal, std::memory_order_relaxed);  // relaxed: as above
+    break;
+  }
+  another.Reset();
+  EXPECT_EQ(attachment->header().ledger.doomed.load(), 0u);
+}
+
 TEST(DisposeTest, ADamagedObjectGoesAllTheSame) {
   const Segment segment = Segment::Create({.limit_bytes = size_t{4} << 20}).value();
   const auto keeper = segment.New<Counter>(5).value();
