@@ -149,7 +149,8 @@ struct HashMapCore {
     if (__builtin_expect(slots == 0, 0)) return true;
     std::byte* block = table.get();
     asm("" : "+r"(block));
-    found.groups = block + shape.GroupsAt();
+    // By numbers: a damaged header's block may be null.
+    found.groups = reinterpret_cast<std::byte*>(reinterpret_cast<uintptr_t>(block) + shape.GroupsAt());
     return shape.IsCapacity(slots) && reinterpret_cast<uintptr_t>(block) % shape.BlockAlignment() == 0 &&
            is_ours(block, shape.TableBytes(slots));
   }

@@ -170,8 +170,9 @@ TEST(PipeInPlaceTest, WhatNobodyWouldReceiveIsNotPublished) {
 
 TEST(PipeInPlaceTest, WhatADeadOneWouldReceiveIsNotPublished) {
   PipeWorld world(World::kProcesses);
-  auto [near, far] = world.Make<int>();
-  Party peer = world.Start<int, int>(1, std::move(far), [](Connection<int>& end) {
+  auto ends = world.Make<int>();
+  Connection<int>& near = ends.first;
+  Party peer = world.Start<int, int>(1, std::move(ends.second), [](Connection<int>& end) {
     EXPECT_EQ(end.Recv().value(), 1);
     static_cast<void>(end.Recv());
   });
