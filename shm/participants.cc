@@ -26,6 +26,7 @@
 #include "shoal/shm/participants.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -68,6 +69,19 @@ RobustWord* StillRunningOrNull(const Attachment& attachment, uint64_t process) {
     if (!sync_internal::IsFree(thread.life.word.load(std::memory_order_relaxed))) return &thread.life;
   }
   return nullptr;
+}
+
+// The same, for who does not hold `joining`: who has a thread's word may be another's, that reaps it or is about to take its slot over.
+bool AnyThreadRuns(const Attachment& attachment, const ParticipantSlot& slot, uint64_t process) {
+  // relaxed: written before the life word
+  const auto pid = static_cast<pid_t>(slot.pid.load(std::memory_order_relaxed));
+  for (const ThreadSlot& thread : attachment.threads()) {
+    // relaxed, both: as above; and a word that was given up since tells of a thread that has ended
+    if (thread.process.load(std::memory_order_relaxed) != process) continue;
+    const auto tid = static_cast<pid_t>(sync_internal::OwnerOf(thread.life.word.load(std::memory_order_relaxed)));
+    if (tid != 0 && (tgkill(pid, tid, 0) == 0 || errno != ESRCH)) return true;
+  }
+  return false;
 }
 
 // What a keeper that cannot reap yet sleeps on: the thread's word, with the bit that makes the kernel wake.
@@ -303,9 +317,10 @@ bool IsDead(const Attachment& attachment, ParticipantId id) {
   const int index = SlotOf(id);
   if (index < 0 || index >= kMaxParticipants) return true;
   const ParticipantSlot& slot = attachment.participants()[static_cast<size_t>(index)];
-  // Until it has been reaped, threads of it may be running. (If it is reaped between these looks, none is.)
+  // Until it has been reaped, threads of it may be running. (If it is reaped between these looks, none is.) Who reaps it holds the words of
+  // its threads one after the other, and is none of them.
   const uint64_t process = slot.process.load(std::memory_order_relaxed);  // relaxed: ordered by the life word
-  const bool running = StillRunningOrNull(attachment, process) != nullptr;
+  const bool running = AnyThreadRuns(attachment, slot, process);
   // relaxed: if the slot is another's by now, this number is newer than the life word's change
   return !running || !Died(slot) || id != ParticipantIdOf(index, slot.life_number.load(std::memory_order_relaxed));
 }

@@ -101,6 +101,20 @@ TEST(ParticipantsTest, WhoLeavesIsNotReapedAndItsSlotIsAnotherLife) {
   EXPECT_EQ(reaped_count, 1);
 }
 
+// A reaper holds the words of the dead one's threads while it is at them.
+TEST(ParticipantsTest, WhoReapsAThreadIsNotTakenForIt) {
+  const std::shared_ptr<Attachment> attachment = NewSegment();
+  const Child child = Join(attachment, /*leave=*/false);
+  kill(child.pid, SIGKILL);
+  waitpid(child.pid, nullptr, 0);
+  ThreadSlot& thread = attachment->threads()[0];
+  thread.process.store(attachment->participants()[static_cast<size_t>(SlotOf(child.id))].process.load());
+  thread.life.word.store(static_cast<uint32_t>(gettid()));
+  EXPECT_TRUE(IsDead(*attachment, child.id));
+  thread.life.word.store(0);
+  EXPECT_TRUE(IsDead(*attachment, child.id));
+}
+
 TEST(ParticipantsTest, TwoKilledAtOnceAreBothReaped) {
   reaped_count = 0;
   const std::shared_ptr<Attachment> attachment = NewSegment();
