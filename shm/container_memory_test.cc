@@ -1,10 +1,7 @@
 // A process without memory of its own: no exception comes out of a container's calls. They need none, or say so and have changed nothing.
 
-#include <stdlib.h>
-
 #include <array>
 #include <cstddef>
-#include <new>
 #include <string>
 
 #include "absl/status/status.h"
@@ -12,55 +9,23 @@
 #include "shoal/shm/box.h"
 #include "shoal/shm/container_world.h"
 #include "shoal/shm/deque.h"
+#include "shoal/shm/failing_allocations.h"
 #include "shoal/shm/hash_map.h"
 #include "shoal/shm/string.h"
 #include "shoal/shm/vector.h"
 #include "shoal/sync/status.h"
 
-namespace {
-
-thread_local bool no_memory = false;
-
-void* Allocate(size_t bytes, size_t alignment) noexcept {
-  if (no_memory) return nullptr;
-  return aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-}
-void* AllocateOrThrow(size_t bytes, size_t alignment) {
-  void* const got = Allocate(bytes, alignment);
-  if (got == nullptr) throw std::bad_alloc();
-  return got;
-}
-
-}  // namespace
-
-void* operator new(size_t bytes) { return AllocateOrThrow(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
-void* operator new(size_t bytes, std::align_val_t alignment) {
-  return AllocateOrThrow(bytes, static_cast<size_t>(alignment));
-}
-void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
-  return Allocate(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
-}
-void* operator new(size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  return Allocate(bytes, static_cast<size_t>(alignment));
-}
-void operator delete(void* at) noexcept { free(at); }
-void operator delete(void* at, size_t) noexcept { free(at); }
-void operator delete(void* at, std::align_val_t) noexcept { free(at); }
-void operator delete(void* at, size_t, std::align_val_t) noexcept { free(at); }
-
 namespace shoal {
 namespace {
 
 using shm_internal::ContainerWorld;
+using shm_internal::WithAllocations;
 
 const std::string kText(100, 'x');
 
 template <class F>
 auto WithoutMemory(F call) {
-  no_memory = true;
-  auto result = call();
-  no_memory = false;
-  return result;
+  return WithAllocations(0, call);
 }
 
 TEST(ContainerMemoryTest, GivingUpNeedsNone) {

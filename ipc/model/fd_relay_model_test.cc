@@ -3,13 +3,12 @@
 //
 // The queue is a number of messages, as in wait_model_test.cc.
 
-#include <stdio.h>
-
 #include <array>
 #include <cstdint>
 
 #include "gtest/gtest.h"
 #include "shoal/ipc/model/audience_model.h"
+#include "shoal/ipc/model/casts.h"
 #include "shoal/shm/model/participants_model.h"
 #include "shoal/sync/model/explorer.h"
 
@@ -320,11 +319,7 @@ constexpr Role kPutsTwo = {.does = Does::kPut, .rounds = 2};
 constexpr Role kGets = {.does = Does::kGet};
 constexpr Role kGetsUntil = {.does = Does::kGet, .may_time_out = true};
 
-struct Named {
-  const char* what;
-  Cast cast;
-};
-constexpr Named kCasts[] = {
+constexpr NamedCast<Cast> kCasts[] = {
     {"1 polls for two, 1 puts them", {.roles = {kRelay, kPollsForTwo, kPutsTwo}, .spurious = 1}},
     {"1 polls, 1 gets, 1 puts one", {.roles = {kRelay, kPolls, kGets, kPuts}, .spurious = 1}},
     {"1 polls, 1 gets, 1 puts two", {.roles = {kRelay, kPolls, kGets, kPutsTwo}}},
@@ -337,24 +332,11 @@ constexpr Named kCasts[] = {
 };
 
 TEST(FdRelayModelTest, NobodySleepsBesideWhatItWaitsFor) {
-  for (const Named& each : kCasts) {
-    shm_model::ExpectSound(each.what, Explore(Bug::kNone, each.cast));
-    fflush(stdout);
-  }
+  ExpectSoundInAll(kCasts, &Explore);
 }
 
 TEST(FdRelayModelTest, SeededBugsAreFound) {
-  for (int i = 1; i <= static_cast<int>(Bug::kEndNotAwaited); ++i) {
-    const Bug bug = static_cast<Bug>(i);
-    Result result;
-    for (const Named& each : kCasts) {
-      result = Explore(bug, each.cast);
-      if (result.found()) break;
-    }
-    printf("%-40s %s after %ld states\n", Name(bug), result.found() ? "found" : "NOT FOUND", result.states);
-    fflush(stdout);
-    EXPECT_TRUE(result.found()) << Name(bug);
-  }
+  ExpectFoundInAny(Bug::kEndNotAwaited, &Name, kCasts, &Explore);
 }
 
 }  // namespace

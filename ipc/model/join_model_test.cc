@@ -8,14 +8,13 @@
 // Taking and putting are one step each, and a returned message is seen without the ring's `returned`: message_ring_model_test.cc has
 // those. There is always room.
 
-#include <stdio.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdint>
 
 #include "gtest/gtest.h"
 #include "shoal/ipc/model/audience_model.h"
+#include "shoal/ipc/model/casts.h"
 #include "shoal/shm/model/participants_model.h"
 #include "shoal/sync/model/explorer.h"
 
@@ -611,12 +610,8 @@ constexpr Role Loses(uint8_t tasks) { return {.does = Does::kLose, .tasks = task
 constexpr Role JoinsUntil(uint8_t joins) { return {.does = Does::kJoin, .tasks = 1, .joins = joins, .may_time_out = true}; }
 constexpr Role kJoinsAndDies = {.does = Does::kJoin, .mortal = true};
 
-struct Named {
-  const char* what;
-  Cast cast;
-};
 // Those with most states last.
-constexpr Named kCasts[] = {
+constexpr NamedCast<Cast> kCasts[] = {
     {"2 tasks, 1 works", {.roles = {Joins(2), Works(2)}, .cells = 2, .spurious = 1}},
     {"1 task that puts another, 1 works", {.roles = {Joins(1), kPutsAnother}, .cells = 2}},
     {"1 task that puts another, 2 work", {.roles = {Joins(1), kPutsOneMore, Works(1)}, .cells = 2}},
@@ -636,24 +631,11 @@ constexpr Named kCasts[] = {
 };
 
 TEST(JoinModelTest, NobodySleepsWhenAllIsDoneAndNobodyReturnsBefore) {
-  for (const Named& each : kCasts) {
-    shm_model::ExpectSound(each.what, Explore(Bug::kNone, each.cast));
-    fflush(stdout);
-  }
+  ExpectSoundInAll(kCasts, &Explore);
 }
 
 TEST(JoinModelTest, SeededBugsAreFound) {
-  for (int i = 1; i <= static_cast<int>(Bug::kToldSet); ++i) {
-    const Bug bug = static_cast<Bug>(i);
-    Result result;
-    for (const Named& each : kCasts) {
-      result = Explore(bug, each.cast);
-      if (result.found()) break;
-    }
-    printf("%-40s %s after %ld states\n", Name(bug), result.found() ? "found" : "NOT FOUND", result.states);
-    fflush(stdout);
-    EXPECT_TRUE(result.found()) << Name(bug);
-  }
+  ExpectFoundInAny(Bug::kToldSet, &Name, kCasts, &Explore);
 }
 
 }  // namespace

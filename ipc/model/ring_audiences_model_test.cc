@@ -4,13 +4,12 @@
 //
 // What is taken, in which order, and what a sweep compares, is explored in message_ring_model_test.cc: here that is one step.
 
-#include <stdio.h>
-
 #include <array>
 #include <cstdint>
 
 #include "gtest/gtest.h"
 #include "shoal/ipc/model/audience_model.h"
+#include "shoal/ipc/model/casts.h"
 #include "shoal/shm/model/participants_model.h"
 #include "shoal/sync/model/explorer.h"
 
@@ -395,11 +394,7 @@ constexpr Role kGetsAndKeeps = {.does = Does::kGet, .keeps = true};
 constexpr Role kPutsAndDies = {.does = Does::kPut, .mortal = true};
 constexpr Role kGetsAndDies = {.does = Does::kGet, .mortal = true};
 
-struct Named {
-  const char* what;
-  Cast cast;
-};
-constexpr Named kCasts[] = {
+constexpr NamedCast<Cast> kCasts[] = {
     {"1 puts 3, 1 gets 3", {.roles = {Puts(3), Gets(3)}, .spurious = 1}},
     {"2 put, 1 gets 2", {.roles = {Puts(1), Puts(1), Gets(2)}, .spurious = 1}},
     {"2 put, 1 gets 3, full", {.roles = {Puts(1), Puts(1), Gets(3)}, .begins_full = true}},
@@ -415,24 +410,11 @@ constexpr Named kCasts[] = {
 };
 
 TEST(RingAudiencesModelTest, NobodySleepsBesideWhatItWaitsFor) {
-  for (const Named& each : kCasts) {
-    shm_model::ExpectSound(each.what, Explore(Bug::kNone, each.cast));
-    fflush(stdout);
-  }
+  ExpectSoundInAll(kCasts, &Explore);
 }
 
 TEST(RingAudiencesModelTest, SeededBugsAreFound) {
-  for (int i = 1; i <= static_cast<int>(Bug::kSweepWakesNobody); ++i) {
-    const Bug bug = static_cast<Bug>(i);
-    Result result;
-    for (const Named& each : kCasts) {
-      result = Explore(bug, each.cast);
-      if (result.found()) break;
-    }
-    printf("%-40s %s after %ld states\n", Name(bug), result.found() ? "found" : "NOT FOUND", result.states);
-    fflush(stdout);
-    EXPECT_TRUE(result.found()) << Name(bug);
-  }
+  ExpectFoundInAny(Bug::kSweepWakesNobody, &Name, kCasts, &Explore);
 }
 
 }  // namespace

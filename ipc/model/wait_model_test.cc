@@ -4,13 +4,12 @@
 // A queue is a number of messages: how they come in and out of a ring is explored in message_ring_model_test.cc. What is explored here is
 // who is told of them. The second queue may be one in a Mutex (locked_queue_watch.h), whose watchers are woken all.
 
-#include <stdio.h>
-
 #include <array>
 #include <cstdint>
 
 #include "gtest/gtest.h"
 #include "shoal/ipc/model/audience_model.h"
+#include "shoal/ipc/model/casts.h"
 #include "shoal/shm/model/participants_model.h"
 #include "shoal/sync/model/explorer.h"
 
@@ -332,11 +331,7 @@ constexpr Role kImpatient = {.does = Does::kWait, .may_time_out = true};
 constexpr Role kWaitsAndTakes = {.does = Does::kWaitAndTake};
 constexpr Role kWaitsAndTakesBoth = {.does = Does::kWaitAndTake, .rounds = 2};
 
-struct Named {
-  const char* what;
-  Cast cast;
-};
-constexpr Named kCasts[] = {
+constexpr NamedCast<Cast> kCasts[] = {
     {"1 waits and takes both, 1 puts", {.roles = {kWaitsAndTakesBoth, kPutsBoth}, .spurious = 1}},
     {"1 waits, 1 gets, 1 puts; a spurious wake", {.roles = {kWaits, kGetsSecond, kPutsSecond}, .spurious = 1}},
     {"1 waits until a deadline, 1 gets, 1 puts", {.roles = {kImpatient, kGetsSecond, kPutsSecond}}},
@@ -352,24 +347,11 @@ constexpr Named kCasts[] = {
 };
 
 TEST(WaitModelTest, NobodySleepsBesideWhatItWaitsFor) {
-  for (const Named& each : kCasts) {
-    shm_model::ExpectSound(each.what, Explore(Bug::kNone, each.cast));
-    fflush(stdout);
-  }
+  ExpectSoundInAll(kCasts, &Explore);
 }
 
 TEST(WaitModelTest, SeededBugsAreFound) {
-  for (int i = 1; i <= static_cast<int>(Bug::kLockedWakesOne); ++i) {
-    const Bug bug = static_cast<Bug>(i);
-    Result result;
-    for (const Named& each : kCasts) {
-      result = Explore(bug, each.cast);
-      if (result.found()) break;
-    }
-    printf("%-40s %s after %ld states\n", Name(bug), result.found() ? "found" : "NOT FOUND", result.states);
-    fflush(stdout);
-    EXPECT_TRUE(result.found()) << Name(bug);
-  }
+  ExpectFoundInAny(Bug::kLockedWakesOne, &Name, kCasts, &Explore);
 }
 
 }  // namespace

@@ -1,11 +1,8 @@
 // A process without memory of its own: no exception comes out of a call, and nothing that was sent or put is lost by one that failed.
 
-#include <stdlib.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <map>
-#include <new>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -22,41 +19,9 @@
 #include "shoal/ipc/pipe.h"
 #include "shoal/ipc/queue.h"
 #include "shoal/shm/atomic.h"
+#include "shoal/shm/failing_allocations.h"
 #include "shoal/shm/segment.h"
 #include "shoal/shm/shared.h"
-
-namespace {
-
-constexpr int64_t kAll = -1;
-thread_local int64_t left = kAll;  // so many allocations of this thread succeed
-
-void* Allocate(size_t bytes, size_t alignment) noexcept {
-  if (left == 0) return nullptr;
-  if (left > 0) --left;
-  return aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-}
-void* AllocateOrThrow(size_t bytes, size_t alignment) {
-  void* const got = Allocate(bytes, alignment);
-  if (got == nullptr) throw std::bad_alloc();
-  return got;
-}
-
-}  // namespace
-
-void* operator new(size_t bytes) { return AllocateOrThrow(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
-void* operator new(size_t bytes, std::align_val_t alignment) {
-  return AllocateOrThrow(bytes, static_cast<size_t>(alignment));
-}
-void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
-  return Allocate(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
-}
-void* operator new(size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  return Allocate(bytes, static_cast<size_t>(alignment));
-}
-void operator delete(void* at) noexcept { free(at); }
-void operator delete(void* at, size_t) noexcept { free(at); }
-void operator delete(void* at, std::align_val_t) noexcept { free(at); }
-void operator delete(void* at, size_t, std::align_val_t) noexcept { free(at); }
 
 namespace shoal {
 namespace {
@@ -86,9 +51,7 @@ absl::Status StatusOf(const absl::StatusOr<T>& result) {
 template <class F>
 auto WithMoreAndMoreMemory(F call) {
   for (int64_t allowed = 0;; ++allowed) {
-    left = allowed;
-    auto result = call();
-    left = kAll;
+    auto result = shm_internal::WithAllocations(allowed, call);
     const absl::Status status = StatusOf(result);
     if (status.ok() || allowed == 1000) return result;
     EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status << ", with " << allowed << " allocations";
@@ -131,9 +94,7 @@ class NoMemoryTest : public testing::Test {
       int fewer = 0;
       for (int64_t allowed = 0; allowed < 60; ++allowed) {
         for (int i = 0; i < 3; ++i) ASSERT_TRUE(queue.Put(value, kAtOnce).ok());
-        left = allowed;
-        auto some = queue.GetMany(3, kAtOnce);
-        left = kAll;
+        auto some = shm_internal::WithAllocations(allowed, [&] { return queue.GetMany(3, kAtOnce); });
         if (!some.ok()) {
           EXPECT_EQ(some.status().code(), absl::StatusCode::kResourceExhausted) << some.status();
           some.emplace();
@@ -244,9 +205,9 @@ TEST_F(NoMemoryTest, WhatWasDroppedIsStillToBeDone) {
   for (int i = 0; i < kTasks; ++i) {
     auto received = queue.Receive(kAtOnce);
     ASSERT_TRUE(received.ok()) << received.status();
-    left = 0;
+    shm_internal::AllowAllocations(0);
     { const auto dropped = *std::move(received); }
-    left = kAll;
+    shm_internal::AllowAllocations(shm_internal::kAllAllocations);
   }
   for (int i = 0; i < kTasks; ++i) {
     EXPECT_TRUE(absl::IsDeadlineExceeded(queue.Join(kAtOnce)));
@@ -262,10 +223,10 @@ TEST_F(NoMemoryTest, WhatFailsSaysWhyAllTheSame) {
   auto [near, far] = Pipe<std::string>({.segment = &segment_, .capacity = 1}).value();
   queue.Close();
   far.Close();
-  left = 0;
+  shm_internal::AllowAllocations(0);
   const absl::Status all[] = {queue.Put("x"),  queue.Get().status(),   near.Send("x"),           near.Send("x"),
                               near.Recv().status(), near.Recv().status(), empty.Get(kAtOnce).status()};
-  left = kAll;
+  shm_internal::AllowAllocations(shm_internal::kAllAllocations);
   EXPECT_TRUE(absl::IsFailedPrecondition(all[0])) << all[0];
   EXPECT_TRUE(absl::IsCancelled(all[1])) << all[1];
   for (const int i : {2, 3}) EXPECT_TRUE(absl::IsFailedPrecondition(all[i])) << all[i];  // the turn to send is free again
