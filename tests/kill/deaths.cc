@@ -35,6 +35,7 @@ class Deaths {
     shared_ = mmap(nullptr, operation.size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     SHOAL_CHECK(shared_ != MAP_FAILED, "the driver needs shared memory");
     SHOAL_CHECK(pipe2(fds_, O_CLOEXEC | O_NONBLOCK) == 0 && fcntl(fds_[0], F_SETFL, 0) == 0, "the driver needs a pipe");
+    victim_is_doomed_ = static_cast<std::atomic<bool>*>(MakeOwnShared(sizeof(std::atomic<bool>)));
     events_ = static_cast<Trace*>(MakeOwnShared(sizeof(Trace)));
     steps_ = static_cast<Trace*>(MakeOwnShared(sizeof(Trace)));
     second_ = static_cast<Trace*>(MakeOwnShared(sizeof(Trace)));
@@ -71,7 +72,7 @@ class Deaths {
   void Record(const Plan& plan, Trace& trace) {
     if (until_found_ && !tally_.clean()) return;
     trace.length = 0;
-    OneDeath(operation_, shared_, Gate(fds_[0], fds_[1]), plan);
+    OneDeath(operation_, shared_, Gate(fds_[0], fds_[1], victim_is_doomed_), plan);
     SHOAL_CHECK(trace.length > 0, "whoever is recorded gets to its body");
   }
 
@@ -127,7 +128,7 @@ class Deaths {
 
   void Try(const Plan& plan, int64_t k, int64_t j) {
     if (until_found_ && !tally_.clean()) return;
-    const Outcome outcome = OneDeath(operation_, shared_, Gate(fds_[0], fds_[1]), plan);
+    const Outcome outcome = OneDeath(operation_, shared_, Gate(fds_[0], fds_[1], victim_is_doomed_), plan);
     if (plan.kind == Kind::kThief) EmptyThePipe();
     tally_.points += outcome.killed ? 1 : 0;
     tally_.hangs += outcome.hang ? 1 : 0;
@@ -160,6 +161,7 @@ class Deaths {
   std::mt19937_64 random_;
   void* shared_;
   int fds_[2];
+  std::atomic<bool>* victim_is_doomed_;
   Trace* events_;  // the victim's
   Trace* steps_;   // the victim's, if every one is wanted
   Trace* second_;  // of a sleeper or a rescuer

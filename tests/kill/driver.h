@@ -1,6 +1,7 @@
 #ifndef SHOAL_TESTS_KILL_DRIVER_H_
 #define SHOAL_TESTS_KILL_DRIVER_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -32,13 +33,21 @@ enum class Verdict : uint8_t { kFine, kLost, kHalfDone, kLeaked };
 // Where a thief waits, with what it holds, for the victim to be dead.
 class Gate {
  public:
-  Gate(int read_fd, int write_fd) : read_fd_(read_fd), write_fd_(write_fd) {}
+  // `*victim_is_doomed` is seen by all parties.
+  Gate(int read_fd, int write_fd, std::atomic<bool>* victim_is_doomed)
+      : read_fd_(read_fd), write_fd_(write_fd), victim_is_doomed_(victim_is_doomed) {}
   void Hold() const;
   void Open() const;
+
+  // The driver kills a parked victim when all others are at rest: a thief that finds it doomed before it has come here was held up
+  // by it. (Whether the process is still there tells nothing: the kernel frees what it had locked before it is gone.)
+  bool victim_is_doomed() const { return *victim_is_doomed_; }
+  void DoomVictim(bool doomed) const { *victim_is_doomed_ = doomed; }
 
  private:
   int read_fd_;
   int write_fd_;
+  std::atomic<bool>* victim_is_doomed_;
 };
 
 // One cast of parties. All bodies run in processes of their own, on one shared T that `setup` constructed in zeroed memory. They

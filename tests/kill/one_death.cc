@@ -33,6 +33,7 @@ class Scene {
   Outcome Run() {
     memset(shared_, 0, operation_.size_bytes);
     operation_.setup(shared_);
+    gate_.DoomVictim(false);
     Party victim = PrepareVictim();
     for (const Operation::Body& body : operation_.sleepers) {
       const bool paused = plan_.kind == Kind::kPaused && others_.empty();
@@ -41,6 +42,7 @@ class Scene {
     }
 
     RunVictim(victim);
+    gate_.DoomVictim(true);
     victim.KillAndReap();
     outcome_.killed = victim.was_killed();
     Look("the victim", victim);

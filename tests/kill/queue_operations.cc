@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <optional>
@@ -234,18 +233,15 @@ void AddReceived(std::vector<Operation>& operations, const std::string& kind) {
 
 // ---- who is merely stopped ----------------------------------------------------------------------------------------------------------
 
-// While another is stopped in the middle of a call: what this one puts is there at once, and so is something to take. Whoever is held up
-// by the victim goes on when that has been killed: then it is gone.
+// While another is stopped in the middle of a call: what this one puts is there at once, and so is something to take.
 template <class K>
 void PutGetAndHold(void* shared, const Gate& gate) {
   Room& room = *static_cast<Room*>(shared);
   Found<K>();
-  const auto is_there = [&] { return kill(room.victim, 0) == 0; };
-  const bool was_there = is_there();  // otherwise it has come to its end
   if (!Found<K>().Put(K::Make(9), absl::ZeroDuration()).ok()) _exit(static_cast<int>(Verdict::kLost));
   ++room.put[9];
   if (!GetOne<K>(room, absl::ZeroDuration())) _exit(static_cast<int>(Verdict::kLost));
-  if (was_there && !is_there()) _exit(static_cast<int>(Verdict::kLost));
+  if (gate.victim_is_doomed()) _exit(static_cast<int>(Verdict::kLost));
   gate.Hold();
 }
 template <class K, int messages>

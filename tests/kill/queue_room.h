@@ -57,7 +57,6 @@ struct Room {
   std::atomic<bool> torn;
   std::atomic<int> may_lose;        // so many messages that the victim had taken
   std::atomic<int> may_repeat;      // so many that it had counted, and not acknowledged
-  std::atomic<pid_t> victim;
   std::atomic<int> joiners;         // who wait for all to be done, in a queue whose tasks can be lost
   std::atomic<int> told;            // so many of them that some are
   uint64_t blocks_at_first;
@@ -285,9 +284,8 @@ void SetUp(void* shared) {
 }
 
 template <class K>
-void Prepare(Room& room) {
+void Prepare(Room&) {
   ComeIn();
-  room.victim = getpid();
   [[maybe_unused]] const size_t size = Found<K>().size();
 }
 template <class K>
