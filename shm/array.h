@@ -17,6 +17,7 @@
 #include "absl/time/time.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/borrows.h"
+#include "shoal/shm/dispose.h"
 #include "shoal/shm/holder.h"
 #include "shoal/shm/participants.h"
 #include "shoal/shm/section.h"
@@ -37,7 +38,7 @@ class Array;
 // Process safety:  lies in its owner's memory only. In a child made by fork the parent's borrows are dead: they lend nothing.
 // Crash safety:    when its process ends, in whatever way, exec included, the elements are free again; if they were lent for writing
 //                  the next to borrow them finds abandoned().
-// Ownership:       keeps the segment mapped, and the span valid until it is given back; the array outlives it.
+// Ownership:       keeps the segment mapped, and the array and the span valid until it is given back.
 template <class Element>
 class [[nodiscard]] Borrowed final {
   using T = std::remove_const_t<Element>;
@@ -89,7 +90,9 @@ class [[nodiscard]] Borrowed final {
       return sync_internal::MakeStatus(absl::StatusCode::kFailedPrecondition,
                                        "the parent of this process has borrowed this");
     }
-    return array.GiveBack(place_.place, id_, kKind);
+    const absl::Status given_back = array.GiveBack(place_.place, id_, kKind);
+    shm_internal::DestroyAfterUse(attachment);
+    return given_back;
   }
 
   // Whether it still stands for its elements: not moved from, not given back, not the parent's.

@@ -34,7 +34,7 @@ constexpr uint32_t kFormatVersion = 4;
 constexpr uint64_t LayoutSignature() {
   uint64_t signature = 0xcbf29ce484222325;  // FNV-1a
   for (const uint64_t number :
-       {sizeof(SegmentHeader), sizeof(ParticipantSlot), sizeof(ThreadSlot), sizeof(HeapShared), size_t{kMaxParticipants},
+       {sizeof(SegmentHeader), sizeof(ParticipantSlot), sizeof(ThreadSlot), sizeof(HeapShared), sizeof(Ledger), size_t{kMaxParticipants},
         size_t{kMaxThreads}, size_t{kMaxLocks}, kHeapPageBytes, offsetof(SegmentHeader, deaths),
         offsetof(SegmentHeader, heap), offsetof(SegmentHeader, ledger), offsetof(ThreadSlot, head)}) {
     signature = (signature ^ number) * 0x100000001b3;

@@ -30,9 +30,11 @@
 #include "shoal/shm/borrows.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "shoal/shm/held_words.h"
 #include "shoal/sync/robust_lock.h"
 #include "shoal/sync/status.h"
 
@@ -179,6 +181,9 @@ Range ArrayCore::RangeOf(const Place& place) {
 
 // Whether nobody who lives has borrowed of `range` what `kind` excludes; if so, `conflict` is who.
 bool ArrayCore::IsFree(const Holder& holder, BorrowKind kind, Range range, Conflict& conflict) {
+  static_assert(offsetof(ArrayCore, places_) + offsetof(Place, owner) == kBorrowWords.at &&
+                    sizeof(Place) == kBorrowWords.stride && kPlaces == kBorrowWords.count,
+                "where who looks for the living finds what they have");
   const uint32_t used = PlacesInUse();
   for (uint32_t i = 0; i < used; ++i) {
     Place& place = places_[i];

@@ -13,6 +13,13 @@
 //     its block given back
 //
 //  Who takes `disposing` after a death begins again with the first of the doomed. Keepers do, after each death.
+//
+//  An object that somebody still uses without a handle (has locked it, reads it, has borrowed of it, or has permits of it) stays doomed until
+//  that is given back: see in_use.h. Who gives back, like who dooms, then wants the doomed destroyed. If another is at it, that one learns it
+//  from `wanted`, and begins again when it is through.
+//
+//  EDGE dispose.wanted: {something is given back, or doomed; `wanted` + 1; `disposing` is not free} against {`disposing` is given up;
+//  `wanted` is looked at again}. If the first does not get it, the second sees the change.
 
 #include "shoal/shm/dispose.h"
 
@@ -29,6 +36,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "shoal/shm/dispose_parts.h"
+#include "shoal/shm/in_use.h"
 #include "shoal/shm/layout_tree.h"
 #include "shoal/shm/ledger.h"
 #include "shoal/shm/object.h"
@@ -137,12 +145,14 @@ absl::Status Remove(Section& section, uint64_t offset) {
   return section.Defer(Reference::kDestroyed, offset, 0);
 }
 
-absl::Status DestroyOne(const std::shared_ptr<Attachment>& attachment, uint64_t offset) {
+// False: somebody uses it.
+absl::StatusOr<bool> DestroyOne(const std::shared_ptr<Attachment>& attachment, uint64_t offset) {
   ObjectHeader* const object = ObjectAtOrNull(*attachment, offset, ObjectHeader::kDoomed);
   if (object == nullptr) return DamagedContainer();
-  SHOAL_ASSIGN_OR_RETURN(SideSection section, SideSection::Open(attachment));
   const auto code = CodeOf(*attachment, OpenLedger::Get(object->type));
   const auto layout = code.ok() ? ParseLayout(*code) : nullptr;
+  if (layout != nullptr && IsInUse(*attachment, *layout, ObjectOf(*object))) return false;
+  SHOAL_ASSIGN_OR_RETURN(SideSection section, SideSection::Open(attachment));
   if (layout != nullptr && Owns(*layout)) {
     const absl::Status emptied = Walk(section).Empty(*layout, ObjectOf(*object));
     // What is damaged is left where it is; the object goes all the same.
@@ -151,29 +161,39 @@ absl::Status DestroyOne(const std::shared_ptr<Attachment>& attachment, uint64_t 
   }
   SHOAL_RETURN_IF_ERROR(Remove(*section, offset));
   section.Commit();
-  return absl::OkStatus();
+  return true;
 }
 
-absl::StatusOr<uint64_t> FirstDoomed(const Attachment& attachment) {
+// The first of the doomed that is not one of these; 0: there is none.
+absl::StatusOr<uint64_t> FirstDoomed(const Attachment& attachment, const std::vector<uint64_t>& in_use) {
   SHOAL_ASSIGN_OR_RETURN(const OpenLedger ledger, OpenLedger::Of(attachment));
-  return OpenLedger::Get(attachment.header().ledger.doomed);
+  uint64_t offset = OpenLedger::Get(attachment.header().ledger.doomed);
+  for (size_t passed = 0; std::find(in_use.begin(), in_use.end(), offset) != in_use.end(); ++passed) {
+    const ObjectHeader* const object = ObjectAtOrNull(attachment, offset, ObjectHeader::kDoomed);
+    if (object == nullptr || passed == in_use.size()) return DamagedContainer();
+    offset = OpenLedger::Get(object->next);
+  }
+  return offset;
 }
 
-// All that are doomed now. False: whoever comes next goes on; this process's own memory may have run out, too.
+// All that are doomed now, but for those in use. False: whoever comes next goes on; this process's own memory may have run out, too.
 bool DestroyAll(const std::shared_ptr<Attachment>& attachment) {
   // One at the same place may be another, made and dropped meanwhile; but not over and over.
   constexpr int kMostAtOnePlace = 100;
   uint64_t last = 0;
   int times = 0;
   try {
+    std::vector<uint64_t> in_use;
     for (;;) {
-      const absl::StatusOr<uint64_t> first = FirstDoomed(*attachment);
+      const absl::StatusOr<uint64_t> first = FirstDoomed(*attachment, in_use);
       if (!first.ok()) return false;
       if (*first == 0) return true;
       times = *first == last ? times + 1 : 0;
       if (times == kMostAtOnePlace) return false;  // it does not go: the words of the journal that say so are damaged
       last = *first;
-      if (!DestroyOne(attachment, *first).ok()) return false;
+      const absl::StatusOr<bool> destroyed = DestroyOne(attachment, *first);
+      if (!destroyed.ok()) return false;
+      if (!*destroyed) in_use.push_back(*first);
     }
   } catch (const std::bad_alloc&) {
     return false;
@@ -212,9 +232,11 @@ absl::Status CheckCanBeDestroyed(std::string_view code) {
 void DestroyDoomed(const std::shared_ptr<Attachment>& attachment) {
   sync_internal::Thread& self = sync_internal::ThisThread();
   Ledger& ledger = attachment->header().ledger;
-  // Looked at again after the lock is free: who adds one while we are at it leaves it to us.
-  while (OpenLedger::Get(ledger.doomed) != 0) {
-    bool owner_died = false;  // the list says what is left
+  if (OpenLedger::Get(ledger.doomed) == 0) return;
+  ledger.wanted.fetch_add(1, std::memory_order_seq_cst);  // seq_cst: store→load; see EDGE dispose.wanted
+  for (;;) {
+    const uint64_t wanted = ledger.wanted.load(std::memory_order_seq_cst);  // seq_cst: as above
+    bool owner_died = false;                                                // the list says what is left
     if (!sync_internal::Acquire(self, ledger.disposing, sync_internal::Deadline::Passed(), &owner_died,
                                 sync_internal::Whose::kOurs)
              .ok()) {
@@ -222,7 +244,8 @@ void DestroyDoomed(const std::shared_ptr<Attachment>& attachment) {
     }
     const bool all = DestroyAll(attachment);
     sync_internal::Release(self, ledger.disposing);
-    if (!all) return;
+    // seq_cst: as above. Who came while we were at it leaves it to us.
+    if (!all || ledger.wanted.load(std::memory_order_seq_cst) == wanted) return;
   }
 }
 

@@ -11,7 +11,8 @@
 //
 //  Who may change another thread's head: who holds slot.replay and has become the owner of one of the locks it lists. To own such a
 //  lock while the section is open, its thread must be dead: a living one holds all of them. So nobody asks whether it is. Or who
-//  holds slot.replay and slot.life: the dead thread's own word, which says that it is dead.
+//  holds slot.replay and slot.life: the dead thread's own word, which says that it is dead. Or who holds slot.replay, and destroys the object
+//  of a lock that the section holds, whose word says that its owner is dead: nobody can become its owner any more.
 //
 //  Why this may be done again and again. Bytes are absolute. A block is given back only while its tag is still the recorded one, and
 //  that tag returns only after 2^31 further lives of that block. And no block of the section is given back before all the

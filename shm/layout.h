@@ -89,8 +89,9 @@ struct Ledger {
   Change changes[kMaxChanges];
   sync_internal::RobustWord disposing;  // held by whoever destroys the doomed
   sync_internal::RobustWord interning;  // held by whoever adds a type
+  std::atomic<uint64_t> wanted;         // + 1 by whoever wants the doomed destroyed; see dispose.cc
 };
-static_assert(sizeof(Ledger) == 416, "part of the shared layout");
+static_assert(sizeof(Ledger) == 424, "part of the shared layout");
 
 struct SegmentHeader {
   std::atomic<uint64_t> magic;

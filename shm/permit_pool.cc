@@ -31,8 +31,11 @@
 #include "shoal/shm/permit_pool.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include "absl/strings/str_cat.h"
+#include "shoal/shm/dispose.h"
+#include "shoal/shm/held_words.h"
 #include "shoal/sync/deadline.h"
 #include "shoal/sync/process_epoch.h"
 #include "shoal/sync/robust_lock.h"
@@ -156,6 +159,9 @@ absl::StatusOr<bool> PermitPool::TakeLocked(const Holder& holder, uint32_t count
 
 // What the living, as far as is known, have left. Too low at most: others give back meanwhile.
 absl::StatusOr<uint32_t> PermitPool::CountFree(const Holder& holder) const {
+  static_assert(offsetof(PermitPool, held_) == shm_internal::kPermitWords.at &&
+                    sizeof(held_) == shm_internal::kPermitWords.count * shm_internal::kPermitWords.stride,
+                "where who looks for the living finds what they hold");
   const auto own = static_cast<uint32_t>(shm_internal::SlotOf(holder.id));
   const uint32_t cells = std::min<uint32_t>(cells_.load(std::memory_order_relaxed), kMaxParticipants);  // relaxed: the lock
   uint64_t held = 0;
@@ -226,7 +232,9 @@ absl::Status Permit::Release() {
   if (!sync_internal::InProcessOf(epoch_)) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition, "the parent of this process holds this permit");
   }
-  return pool.GiveBack(id_, count_);
+  const absl::Status given_back = pool.GiveBack(id_, count_);
+  shm_internal::DestroyAfterUse(attachment);
+  return given_back;
 }
 
 }  // namespace shoal

@@ -31,7 +31,7 @@ class PermitPool;
 // Crash safety:    when its process ends, in whatever way, exec included, the permit returns.
 // Blocking:        never.
 // Memory ordering: what its owner did before giving it back is visible to whoever acquires it after.
-// Ownership:       keeps the segment mapped; the pool outlives it.
+// Ownership:       keeps the segment mapped, and the pool.
 class [[nodiscard]] Permit final {
  public:
   Permit(Permit&& other) noexcept

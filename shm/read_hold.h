@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "shoal/shm/dispose.h"
 #include "shoal/shm/section.h"
 #include "shoal/sync/check.h"
 #include "shoal/sync/deadline.h"
@@ -70,6 +71,7 @@ class ReadHold final {
       return;  // a forked child: it is the parent who reads
     }
     lock_->ReleaseRead(self, *held_);
+    if (__builtin_expect(AnyDoomed(place.header()), 0)) DestroyDoomedAfter(place);
     place.Unpin();
   }
 

@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "shoal/shm/dispose.h"
 #include "shoal/shm/section.h"
 #include "shoal/sync/check.h"
 #include "shoal/sync/deadline.h"
@@ -99,10 +100,13 @@ class SectionGuard final {
   __attribute__((always_inline)) absl::Status Commit() {
     if (section_ == nullptr) return absl::OkStatus();
     Section& section = *std::exchange(section_, nullptr);
-    return __builtin_expect(EndOf(section, locks_), 1) ? absl::OkStatus() : section.TakeFailure();
+    if (__builtin_expect(EndOf(section, locks_), 1)) return absl::OkStatus();
+    absl::Status why = section.TakeFailure();
+    if (AnyDoomed(section.header())) DestroyDoomedAfter(section);
+    return why;
   }
   void RollbackAndEnd() {
-    if (section_ != nullptr) EndSlowly(*std::exchange(section_, nullptr), locks_, /*commit=*/false);
+    if (section_ != nullptr) EndSlowlyForGood(*std::exchange(section_, nullptr), locks_, /*commit=*/false);
   }
 
   // Brings back the last committed state; the locks stay held, with a new section.
@@ -193,15 +197,24 @@ class SectionGuard final {
     if (__builtin_expect(section.owner() != self.serial || *mine.exceptions != 0 || MayBeEnding(mine) ||
                              section.circumstances().exceptions != 0,
                          0)) {
-      return EndSlowly(section, locks, /*commit=*/true);
+      return EndSlowlyForGood(section, locks, /*commit=*/true);
     }
     const bool committed = section.Commit();
     mine.open = nullptr;
     locks.Release(self);
-    return committed;
+    if (!committed) return false;  // who takes the failure destroys the doomed
+    if (__builtin_expect(AnyDoomed(section.header()), 0)) DestroyDoomedAfter(section);
+    return true;
   }
 
-  // `commit`: unless there is a reason not to.
+  // `commit`: unless there is a reason not to. False: it has failed, and was rolled back.
+  __attribute__((noinline, cold)) static bool EndSlowlyForGood(Section& section, Locks locks, bool commit) {
+    if (!Mine(section)) return true;
+    if (!EndSlowly(section, locks, commit)) return false;
+    if (AnyDoomed(section.header())) DestroyDoomedAfter(section);
+    return true;
+  }
+  // The same for a guard that may come back to the objects.
   __attribute__((noinline, cold)) static bool EndSlowly(Section& section, Locks locks, bool commit) {
     if (!Mine(section)) return true;
     ThreadSections& mine = ThisThreadSections();

@@ -56,6 +56,9 @@ class ReadWriteLock final {
   // Owned by the writer, from before it waits for the readers until it is done.
   RobustWord& turnstile() { return turnstile_; }
 
+  // Owned by one that reads, or waits to.
+  RobustWord& reader(int number) { return readers_[number].word; }
+
   // Hints.
   bool written() const {
     // relaxed, both: a hint
