@@ -92,8 +92,9 @@ FutexExpectation UntilItEnds(RobustWord& life) {
   return {&life.word, seen | sync_internal::kWaiters};
 }
 
-// Marks the life words of those who are gone, where the kernel has not.
+// Marks the life words of those who are gone, where the kernel has not. And the one lock that nobody ever waits for.
 void LookForTheGone(Attachment& attachment) {
+  sync_internal::MarkIfOwnerIsNone(attachment.header().ledger.disposing);
   for (ParticipantSlot& slot : attachment.participants()) {
     const uint32_t life = slot.life.word.load(std::memory_order_relaxed);  // relaxed: whoever marks it compares
     if (life == 0) continue;

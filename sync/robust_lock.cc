@@ -35,6 +35,12 @@
 //  Backstop. The kernel skips a dead thread's list when it cannot read it (the OOM killer has taken the memory, somebody has
 //  replaced the list). So a sleeper looks once a second whether the owner still exists, where /proc tells that the owner's number
 //  means the same thread here. This is never how a death is learned otherwise: BackstopCount() stays 0.
+//  (For those who wait for what a process holds outside of calls, its keepers look: shm/participants.cc.)
+//
+//  The library's own locks in a segment are held for a moment, inside of calls. One that is not given up for a second may have been written
+//  over: its word names a thread that never had it, and that lives for ever. So the sleeper looks further: a thread whose process has not
+//  mapped the segment has not taken a lock in it, and the word is marked. Of one whose process has, or may not be looked into, nothing can
+//  be said for certain (it may be stopped, or frozen), and there must never be two owners: it is waited for.
 
 #include "shoal/sync/robust_lock.h"
 
@@ -47,6 +53,7 @@
 #include <unistd.h>
 
 #include "shoal/sync/cancellation.h"
+#include "shoal/sync/mapped_by.h"
 #include "shoal/sync/status.h"
 
 namespace shoal::sync_internal {
@@ -61,6 +68,22 @@ constexpr uint64_t kCyclesBetweenLooks = 2'000;
 constexpr uint64_t kCyclesOfLooking = 16'000;
 
 constinit std::atomic<uint64_t> backstops{0};
+
+// A mark that the kernel owes. Only this exact word: if it has changed meanwhile, somebody is alive.
+void MarkAsDied(RobustWord& lock, uint32_t seen) {
+  // relaxed: the dead thread's stores are as visible as they will ever be; the taker's CAS acquires what was released before
+  if (lock.word.compare_exchange_strong(seen, (seen & kWaiters) | kOwnerDied, std::memory_order_relaxed)) {
+    backstops.fetch_add(1, std::memory_order_relaxed);  // relaxed: a statistic
+  }
+}
+
+// The owner's TID, if that means the same thread here; 0: it does not, or there is none.
+uint32_t OwnerHere(const RobustWord& lock, uint32_t seen) {
+  const uint32_t here = ThisThread().pid_namespace;
+  // relaxed: a number that changes once
+  if (IsFree(seen) || here == 0 || lock.pid_namespace.load(std::memory_order_relaxed) != here) return 0;
+  return OwnerOf(seen);
+}
 
 bool MayRunBesideOthers() {
   // relaxed: every thread computes the same answer, or nearly
@@ -157,7 +180,8 @@ absl::Status AcquireOrGiveUp(Thread& self, RobustWord& lock, Deadline deadline, 
     if (outcome == FutexOutcome::kWoken) {
       lock.word.fetch_or(kWaiters, std::memory_order_relaxed);  // relaxed: as above; others may sleep behind us
     } else if (outcome == FutexOutcome::kTimedOut) {
-      if (!deadline.passed()) MarkIfOwnerIsGone(lock);
+      // Not at the deadline itself, which says nothing of the owner.
+      if (!deadline.passed()) whose == Whose::kUsers ? MarkIfOwnerIsGone(lock) : MarkIfOwnerIsNone(lock);
     } else if (lock.beacon.load(std::memory_order_relaxed) != 0) {  // relaxed: it is always 0, in a lock
       ClearPending(self);
       return MakeStatus(absl::StatusCode::kDataLoss, "these bytes are not a lock: its beacon is not 0");
@@ -201,17 +225,17 @@ bool ThreadIsGone(uint32_t tid) {
 
 // The backstop: marks the word as the kernel should have.
 void MarkIfOwnerIsGone(RobustWord& lock) {
-  uint32_t seen = lock.word.load(std::memory_order_relaxed);  // relaxed: the CAS decides
-  if (IsFree(seen)) return;
-  // A number that may mean another thread here says nothing about its owner. relaxed: a number that changes once
-  const uint32_t here = ThisThread().pid_namespace;
-  if (here == 0 || lock.pid_namespace.load(std::memory_order_relaxed) != here) return;
-  if (!ThreadIsGone(OwnerOf(seen))) return;
-  // Only this exact word: if it has changed meanwhile, somebody is alive.
-  // relaxed: the dead thread's stores are as visible as they will ever be; the taker's CAS acquires what was released before
-  if (lock.word.compare_exchange_strong(seen, (seen & kWaiters) | kOwnerDied, std::memory_order_relaxed)) {
-    backstops.fetch_add(1, std::memory_order_relaxed);  // relaxed: a statistic
-  }
+  const uint32_t seen = lock.word.load(std::memory_order_relaxed);  // relaxed: the CAS decides
+  const uint32_t owner = OwnerHere(lock, seen);
+  if (owner != 0 && ThreadIsGone(owner)) MarkAsDied(lock, seen);
+}
+
+// Who has taken a lock keeps its memory mapped until it is given up, or until the kernel has walked its list. So a process without it has
+// no thread that owns the lock.
+void MarkIfOwnerIsNone(RobustWord& lock) {
+  const uint32_t seen = lock.word.load(std::memory_order_relaxed);  // relaxed: the CAS decides
+  const uint32_t owner = OwnerHere(lock, seen);
+  if (owner != 0 && (ThreadIsGone(owner) || MappedBy(owner, &lock) == Mapped::kNo)) MarkAsDied(lock, seen);
 }
 
 void Abandon(Thread& self, RobustWord& lock) {

@@ -45,7 +45,8 @@ inline bool TryAcquireFast(Thread& self, RobustWord& lock) {
 // Takes the lock, waiting until `deadline`. `owner_died`: the last owner died holding it.
 // DeadlineExceeded; FailedPrecondition: this thread holds it, or another pid namespace uses it, or this thread cannot own robust
 // words; ResourceExhausted: it holds too many; DataLoss: the shared bytes are not a lock; Unimplemented: the kernel is too old.
-// `whose`: kOurs, if it is given up before the call of the library returns; there is room for a few of these beside all others.
+// `whose`: kOurs, if it lies in a segment and is given up before the call of the library returns. There is room for a few of these beside
+// all others, and a word that names an owner that cannot be one is found out: see robust_lock.cc.
 absl::Status AcquireSlow(Thread& self, RobustWord& lock, Deadline deadline, bool* owner_died, Whose whose = Whose::kUsers);
 
 // The same, but gives up when `*word` is not `expected` any more: OK, `changed`, and the lock is not taken.
@@ -103,6 +104,8 @@ inline bool HeldBy(const Thread& self, const RobustWord& lock) {
 // For other sleepers on lock words. They wake now and then, and if the owner no longer exists they mark the word as the kernel
 // should have; see the backstop in robust_lock.cc.
 void MarkIfOwnerIsGone(RobustWord& lock);
+// The same for a lock of ours: also if the owner is a thread that cannot have taken it.
+void MarkIfOwnerIsNone(RobustWord& lock);
 // Whether no thread has this TID; whether none has, or only what is left of one, or of a process that is this one's.
 bool ThreadIsNoMore(uint32_t tid);
 bool ThreadIsGone(uint32_t tid);
