@@ -5,6 +5,7 @@
 #include "shoal/tests/kill/container_operations.h"
 #include "shoal/tests/kill/heap_operations.h"
 #include "shoal/tests/kill/holding_operations.h"
+#include "shoal/tests/kill/last_use_operations.h"
 #include "shoal/tests/kill/named_segment_operations.h"
 #include "shoal/tests/kill/plugin_operations.h"
 #include "shoal/tests/kill/object_operations.h"
@@ -21,6 +22,7 @@ constexpr OperationGroup kGroups[] = {
     {"heap", HeapOperations, HeapOperationsThatLeak},
     {"section", SectionOperations, SectionOperationsThatTear},
     {"object", ObjectOperations, ObjectOperationsThatLeak},
+    {"last use", LastUseOperations, LastUseOperationsThatTear},
     {"guard", GuardOperations, GuardOperationsThatHang},
     {"container", ContainerOperations, ContainerOperationsThatTear},
     {"named segment", NamedSegmentOperations},
