@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <new>
 #include <string>
 
 #include "absl/status/status.h"
@@ -11,6 +13,9 @@
 #include "shoal/shm/deque.h"
 #include "shoal/shm/failing_allocations.h"
 #include "shoal/shm/hash_map.h"
+#include "shoal/shm/mutex.h"
+#include "shoal/shm/segment.h"
+#include "shoal/shm/shared.h"
 #include "shoal/shm/string.h"
 #include "shoal/shm/vector.h"
 #include "shoal/sync/status.h"
@@ -144,6 +149,34 @@ TEST(ContainerMemoryTest, TakingBlocksIsRefusedAndChangesNothing) {
   EXPECT_NE(refused, 0u) << "it never needed any";
   ASSERT_TRUE(world.Change([](Vector<String>& v) { return v.PushBack(kText); }).ok());
   world.Look([&](const Vector<String>& v) { EXPECT_EQ(v.size(), made + 1); });
+}
+
+// Nothing of this process holds the object, only a stored handle; taking one more fails, at each allocation that it needs.
+TEST(HandleMemoryTest, AHandleThatCouldNotBeTakenHoldsNothing) {
+  struct Root {
+    Shared<Mutex<int64_t>> stored;
+  };
+  const Segment segment = Segment::Create({.limit_bytes = size_t{1} << 20}).value();
+  const auto root = segment.New<Mutex<Root>>().value();
+  segment.New<Mutex<int64_t>>().value().Reset();  // the type is known
+  const size_t baseline = segment.used_bytes();
+  bool taken = false;
+  for (int64_t allowed = 0; !taken; ++allowed) {
+    ASSERT_LT(allowed, 100);
+    root->Lock().value()->stored = segment.New<Mutex<int64_t>>().value();
+    {
+      auto guard = root->Lock().value();
+      shm_internal::AllowAllocations(allowed);
+      try {
+        Shared<Mutex<int64_t>> mine;
+        taken = mine.Assign(guard->stored).ok();
+      } catch (const std::bad_alloc&) {
+      }
+      shm_internal::AllowAllocations(shm_internal::kAllAllocations);
+    }
+    root->Lock().value()->stored.Reset();
+    EXPECT_EQ(segment.used_bytes(), baseline) << "with " << allowed << " allocations";
+  }
 }
 
 }  // namespace

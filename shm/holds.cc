@@ -35,16 +35,16 @@ absl::Status Holds::CheckType(const Attachment& attachment, uint64_t offset, con
 Hold* Holds::Enter(const std::shared_ptr<Attachment>& attachment, uint64_t offset, const TypeDescription& type,
                    int participant_slot) {
   auto* const object = reinterpret_cast<ObjectHeader*>(attachment->base() + offset);
-  Hold* const hold = new Hold{.handles = 1,
-                              .object = ObjectOf(*object),
-                              .offset = offset,
-                              .type = &type,
-                              .participant_slot = participant_slot,
-                              .epoch = sync_internal::ProcessEpoch(),
-                              .holds = this,
-                              .attachment = attachment};
-  holds_.emplace(offset, hold);
-  return hold;
+  std::unique_ptr<Hold> hold(new Hold{.handles = 1,
+                                      .object = ObjectOf(*object),
+                                      .offset = offset,
+                                      .type = &type,
+                                      .participant_slot = participant_slot,
+                                      .epoch = sync_internal::ProcessEpoch(),
+                                      .holds = this,
+                                      .attachment = attachment});
+  holds_.emplace(offset, hold.get());
+  return hold.release();
 }
 
 absl::StatusOr<Hold*> Holds::Take(const std::shared_ptr<Attachment>& attachment, ParticipantId self, uint64_t offset,
@@ -55,8 +55,13 @@ absl::StatusOr<Hold*> Holds::Take(const std::shared_ptr<Attachment>& attachment,
     Copy(*known->second);
     return known->second;
   }
-  SHOAL_RETURN_IF_ERROR(SetHolder(*attachment, offset, SlotOf(self)));
-  return Enter(attachment, offset, type, SlotOf(self));
+  // What may throw comes first: without it there is no bit that nobody would take away.
+  std::unique_ptr<Hold> hold(Enter(attachment, offset, type, SlotOf(self)));
+  if (absl::Status status = SetHolder(*attachment, offset, SlotOf(self)); !status.ok()) {
+    holds_.erase(offset);
+    return status;
+  }
+  return hold.release();
 }
 
 Hold* Holds::Adopt(const std::shared_ptr<Attachment>& attachment, ParticipantId self, uint64_t offset,
