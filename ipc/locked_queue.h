@@ -245,7 +245,8 @@ class LockedHandle {
     if (options.capacity == 0) return NoSuchCapacity(options.capacity);
     if (options.acknowledge) return OnlyQueuesAcknowledge();
     const Segment& segment = options.segment == nullptr ? Segment::Default() : *options.segment;
-    return segment.template New<Object>(uint64_t{options.capacity}, options.max_message_bytes);
+    return OrNoMemory(
+        [&] { return segment.template New<Object>(uint64_t{options.capacity}, options.max_message_bytes); });
   }
 
   // For StoredAccess.
@@ -283,6 +284,10 @@ class LockedHandle {
   }
 
   absl::Status PutUntil(const T& value, Deadline deadline) {
+    return OrNoMemory([&] { return PutOrThrow(value, deadline); });
+  }
+  // What is thrown in a section rolls it back.
+  absl::Status PutOrThrow(const T& value, Deadline deadline) {
     const shm_internal::Hold* const hold = HoldOrNull();
     if (hold == nullptr) return NamesNoQueue();
     Object& object = *object_;
@@ -303,11 +308,11 @@ class LockedHandle {
   absl::StatusOr<T> GetUntil(Deadline deadline) {
     const shm_internal::Hold* const hold = HoldOrNull();
     if (hold == nullptr) return NamesNoQueue();
-    absl::StatusOr<T> value = TakeUntil(*object_, *hold, deadline);
+    absl::StatusOr<T> value = OrNoMemory([&] { return TakeOrThrow(*object_, *hold, deadline); });
     Watch::TellConsumed(*hold);  // also if others have taken what the descriptor speaks of
     return value;
   }
-  static absl::StatusOr<T> TakeUntil(Object& object, const shm_internal::Hold& hold, Deadline deadline) {
+  static absl::StatusOr<T> TakeOrThrow(Object& object, const shm_internal::Hold& hold, Deadline deadline) {
     SHOAL_ASSIGN_OR_RETURN(Guard guard, LockWhen(object, hold, object.filled(), deadline,
                                                  [](const auto& items) { return Policy::Size(items) != 0; }));
     if (Policy::Size(guard->items) == 0) return QueueIsDrained();
@@ -316,10 +321,11 @@ class LockedHandle {
       guard.Rollback();
       return status;
     }
+    // Before the commit: what a move throws leaves the item where it is.
+    absl::StatusOr<T> taken = value.has_value() ? absl::StatusOr<T>(*std::move(value)) : DamagedMessage();
     object.Commit(guard);
     object.freed().Wake(INT_MAX);
-    if (!value.has_value()) return DamagedMessage();
-    return *std::move(value);
+    return taken;
   }
 
   using Watch = LockedWatch<Object>;

@@ -16,7 +16,9 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "shoal/ipc/joinable_queue.h"
+#include "shoal/ipc/lifo_queue.h"
 #include "shoal/ipc/pipe.h"
+#include "shoal/ipc/priority_queue.h"
 #include "shoal/ipc/queue.h"
 #include "shoal/shm/atomic.h"
 #include "shoal/shm/failing_allocations.h"
@@ -123,9 +125,24 @@ class NoMemoryTest : public testing::Test {
     }
   }
 
+  template <class Q, class T>
+  void GoesThroughALockedQueue(const T& value) {
+    auto queue = WithMoreAndMoreMemory([&] { return Q::Create({.segment = &segment_, .capacity = 3}); }).value();
+    for (int i = 0; i < 5; ++i) {
+      ASSERT_TRUE(WithMoreAndMoreMemory([&] { return queue.Put(value, kAtOnce); }).ok());
+      ASSERT_EQ(queue.size(), 1u);
+      const auto got = WithMoreAndMoreMemory([&] { return queue.Get(kAtOnce); });
+      ASSERT_TRUE(got.ok()) << got.status();
+      ASSERT_EQ(*got, value);
+      ASSERT_EQ(queue.size(), 0u);
+    }
+  }
+
   template <class T>
   void GoesThrough(const T& value) {
     GoesThroughAQueue(value);
+    GoesThroughALockedQueue<LifoQueue<T>>(value);
+    if constexpr (requires { value < value; }) GoesThroughALockedQueue<PriorityQueue<T>>(value);
     ComesOutOfGetMany(value);
     GoesThroughAPipe(value);
   }
