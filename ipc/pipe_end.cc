@@ -330,8 +330,17 @@ absl::Status PipeEnd::CheckPeer(uint64_t& peer) const {
   for (;;) {
     absl::Status status = CheckPeerAsItWas(peer);
     const uint64_t now = PeerEnd().load(std::memory_order_seq_cst);  // pipe.closing (seq_cst), and pipe.end (acquire)
-    if (now == peer) return status;
-    peer = now;
+    if (now != peer) {
+      peer = now;
+      continue;
+    }
+    // Found out before it was told: what this end does next must know, also if it usually only compares `deaths`.
+    // relaxed, both: whoever has been told by us in this thread sees what we have stored
+    if (absl::IsUnavailable(status) && !knows_of_death_.load(std::memory_order_relaxed) &&
+        !knows_of_death_.exchange(true, std::memory_order_relaxed)) {
+      shm_internal::TellOfDeath(attachment_->header());
+    }
+    return status;
   }
 }
 

@@ -261,6 +261,7 @@ class PipeEnd final {
   PipeCore* const core_;
   const int side_;
   uint64_t own_word_ = 0;  // what our end's word is as long as it is ours
+  mutable std::atomic<bool> knows_of_death_{false};  // the other end's
   bool arriving_ = false;  // until then only the thread knows it that receives it
   bool closed_on_arrival_ = false;
   const uint32_t epoch_;

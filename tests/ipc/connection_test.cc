@@ -488,6 +488,32 @@ TEST(ConnectionInQueueTest, AnEndThatADeadOneWasTakingIsNotDead) {
   tests::LeaveWithoutKeeper(*attachment);
 }
 
+// Nobody has been told of the death but who looked for a message.
+TEST(ConnectionDeathTest, WhatRecvHasFoundOutSendKnows) {
+  auto segment = Segment::Create().value();
+  const auto attachment = shm_internal::Attachment::Of(&segment.deaths());
+  tests::JoinWithoutKeeper(*attachment);  // who would tell
+  {
+    auto [near, far] = Pipe<int>({.segment = &segment}).value();
+    const auto ticket = far.HandOver().value();
+    const pid_t peer = fork();
+    if (peer == 0) {
+      tests::JoinWithoutKeeper(*attachment);
+      auto end = Connection<int>::Take(segment, ticket.number());
+      if (end.ok() && end->Send(1).ok() && end->Recv().ok()) kill(getpid(), SIGKILL);
+      _exit(1);
+    }
+    ASSERT_TRUE(near.Recv().ok());
+    ASSERT_TRUE(near.Send(1).ok());
+    int status = 0;
+    ASSERT_EQ(waitpid(peer, &status, 0), peer);
+    ASSERT_TRUE(WIFSIGNALED(status));
+    EXPECT_TRUE(absl::IsUnavailable(near.Recv().status()));
+    EXPECT_TRUE(absl::IsUnavailable(near.Send(1)));
+  }
+  tests::LeaveWithoutKeeper(*attachment);
+}
+
 // A vector says that it can be copied, whatever is in it. Ends move, and one that could not be sent is its sender's still.
 TEST(ConnectionInQueueTest, ManyEndsAreMovedOrStay) {
   using Ends = std::vector<Connection<int>>;
