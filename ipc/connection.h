@@ -202,8 +202,7 @@ class Connection final {
     Connection taken;
     SHOAL_ASSIGN_OR_RETURN(
         ipc_internal::PipeEnd * end,
-        ipc_internal::PipeEnd::TakeOver(attachment, ticket, shm_internal::EndState::kHandedOver,
-                                        TypeSeenFrom(shm_internal::StoredEnd::Side(ticket)), nullptr));
+        ipc_internal::PipeEnd::TakeTicket(attachment, ticket, TypeSeenFrom(shm_internal::StoredEnd::Side(ticket))));
     taken.word_ = reinterpret_cast<uint64_t>(end);
     return taken;
   }
@@ -345,8 +344,8 @@ struct MessageHandle<Connection<S, R>> {
     SHOAL_RETURN_IF_ERROR(section.Save(&stored.word_, sizeof(stored.word_)));
     arrivals.MakeRoomForOne();
     SHOAL_ASSIGN_OR_RETURN(
-        PipeEnd * end, PipeEnd::TakeOver(section.shared_attachment(), word, shm_internal::EndState::kTravelling,
-                                         Connection<S, R>::TypeSeenFrom(shm_internal::StoredEnd::Side(word)), &section));
+        PipeEnd * end, PipeEnd::TakeOver(section.shared_attachment(), word,
+                                         Connection<S, R>::TypeSeenFrom(shm_internal::StoredEnd::Side(word)), section));
     end->Arrive(arrivals);
     out.word_ = reinterpret_cast<uint64_t>(end);
     SHOAL_RETURN_IF_ERROR(shm_internal::DropMessageHandle(section, word, nullptr));

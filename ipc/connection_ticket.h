@@ -21,11 +21,13 @@ class Connection;
 // Ownership:      destroying it closes the end, unless somebody has taken it. In a child made by fork it has only its number.
 class [[nodiscard]] ConnectionTicket final {
  public:
-  ConnectionTicket(ConnectionTicket&& other) noexcept : end_(std::exchange(other.end_, nullptr)) {}
+  ConnectionTicket(ConnectionTicket&& other) noexcept
+      : end_(std::exchange(other.end_, nullptr)), number_(std::exchange(other.number_, 0)) {}
   ConnectionTicket& operator=(ConnectionTicket&& other) noexcept {
     if (this != &other) {
       Drop();
       end_ = std::exchange(other.end_, nullptr);
+      number_ = std::exchange(other.number_, 0);
     }
     return *this;
   }
@@ -33,13 +35,13 @@ class [[nodiscard]] ConnectionTicket final {
   ConnectionTicket& operator=(const ConnectionTicket&) = delete;
   ~ConnectionTicket() { Drop(); }
 
-  // What to tell Connection::Take. 0: it has been moved away.
-  uint64_t number() const { return end_ == nullptr ? 0 : end_->name(); }
+  // What to tell Connection::Take. 0: it has been moved away. Another handing over has another number, also of the same end.
+  uint64_t number() const { return number_; }
 
  private:
   template <class S, class R>
   friend class Connection;
-  explicit ConnectionTicket(ipc_internal::PipeEnd* end) : end_(end) {}
+  explicit ConnectionTicket(ipc_internal::PipeEnd* end) : end_(end), number_(end->ticket_number()) {}
 
   void Drop() {
     if (end_ == nullptr) return;
@@ -48,6 +50,7 @@ class [[nodiscard]] ConnectionTicket final {
   }
 
   ipc_internal::PipeEnd* end_;  // null: moved away
+  uint64_t number_;
 };
 
 }  // namespace shoal

@@ -259,7 +259,7 @@ absl::Status ListenerSocket::Offer(Clients::iterator client, const std::shared_p
   client->since = Deadline::Now();
   absl::Status status = client->offered->HandOver(shm_internal::EndState::kHandedOver, nullptr);
   if (status.ok()) {
-    status = SendPacket(socket, {.word = Word::kOffer, .ticket = client->offered->name()}, segment->file().get());
+    status = SendPacket(socket, {.word = Word::kOffer, .ticket = client->offered->ticket_number()}, segment->file().get());
   }
   if (!status.ok()) SendAway(client);
   return absl::OkStatus();

@@ -118,7 +118,8 @@ absl::Status PipeEnd::OpenLane(Lane& lane, int sender) {
 }
 
 absl::StatusOr<PipeEnd*> PipeEnd::Open(const std::shared_ptr<Attachment>& attachment, shm_internal::Hold* hold, int side,
-                                       ParticipantId id, EndState from, shm_internal::Section* section) {
+                                       ParticipantId id, EndState from, std::optional<uint64_t> ticket,
+                                       shm_internal::Section* section) {
   auto* const core = reinterpret_cast<PipeCore*>(hold->object);
   shm_internal::Handle handle(hold);
   auto* const end = new (std::nothrow) PipeEnd(attachment, handle, *core, side);
@@ -133,12 +134,12 @@ absl::StatusOr<PipeEnd*> PipeEnd::Open(const std::shared_ptr<Attachment>& attach
     uint64_t seen = end->OwnEnd().load(std::memory_order_relaxed);  // relaxed: the CAS decides
     const uint64_t own_word = EndWord::Of(EndState::kOwned, id, EndWord::Turn(seen) + 1);
     // pipe.end (acq_rel); on failure relaxed: it is somebody else's
-    if (EndWord::State(seen) == from &&
+    if (EndWord::State(seen) == from && (!ticket.has_value() || TicketOf(*attachment, end->name(), seen) == ticket) &&
         end->OwnEnd().compare_exchange_strong(seen, own_word, std::memory_order_acq_rel, std::memory_order_relaxed)) {
       end->own_word_ = own_word;
     } else {
       status = MakeStatus(absl::StatusCode::kFailedPrecondition,
-                    "this end of a pipe is nobody's to take: somebody has taken it, or closed it");
+                          "this end of a pipe is nobody's to take: somebody has taken it, taken it back, or closed it");
     }
   }
   if (!status.ok()) {
@@ -158,26 +159,59 @@ absl::StatusOr<std::pair<PipeEnd*, PipeEnd*>> PipeEnd::Make(const std::shared_pt
       PipeCore::Construct(static_cast<PipeCore*>(creation.where()), creation.section(), shape, self));
   SHOAL_ASSIGN_OR_RETURN(shm_internal::Hold* const hold, creation.Finish());
   shm_internal::Holds::Copy(*hold);
-  auto first = Open(attachment, hold, 0, self, EndState::kHandedOver, nullptr);
-  auto second = Open(attachment, hold, 1, self, EndState::kHandedOver, nullptr);
+  auto first = Open(attachment, hold, 0, self, EndState::kHandedOver, std::nullopt, nullptr);
+  auto second = Open(attachment, hold, 1, self, EndState::kHandedOver, std::nullopt, nullptr);
   if (first.ok() && second.ok()) return std::pair(*first, *second);
   if (first.ok()) (*first)->Leave();
   if (second.ok()) (*second)->Leave();
   return first.ok() ? second.status() : first.status();
 }
 
-absl::StatusOr<PipeEnd*> PipeEnd::TakeOver(const std::shared_ptr<Attachment>& attachment, uint64_t word, EndState from,
-                                           const shm_internal::TypeDescription& type, shm_internal::Section* section) {
+absl::StatusOr<PipeEnd*> PipeEnd::TakeOver(const std::shared_ptr<Attachment>& attachment, uint64_t word,
+                                           const shm_internal::TypeDescription& type, shm_internal::Section& section) {
   if (!StoredEnd::Is(word)) return MakeStatus(absl::StatusCode::kDataLoss, "no end of a pipe has such a name");
   SHOAL_ASSIGN_OR_RETURN(const ParticipantId self, shm_internal::Participate(*attachment));
   SHOAL_ASSIGN_OR_RETURN(shm_internal::Hold* const hold, shm_internal::MembershipOf(*attachment)
                                                              .holds.Take(attachment, self, StoredEnd::Offset(word), type));
-  return Open(attachment, hold, StoredEnd::Side(word), self, from, section);
+  return Open(attachment, hold, StoredEnd::Side(word), self, EndState::kTravelling, std::nullopt, &section);
+}
+
+// Nobody may answer for it any more, and its place may be another object's: that is what the number tells, before and after it is held.
+absl::StatusOr<PipeEnd*> PipeEnd::TakeTicket(const std::shared_ptr<Attachment>& attachment, uint64_t ticket,
+                                             const shm_internal::TypeDescription& type) {
+  const uint64_t name = shm_internal::TicketNumber::Name(ticket);
+  if (!StoredEnd::Is(name)) return MakeStatus(absl::StatusCode::kDataLoss, "no ticket has such a number");
+  if (!IsHandedOver(*attachment, ticket)) {
+    return MakeStatus(absl::StatusCode::kFailedPrecondition,
+                      "nobody hands over an end with this ticket: somebody has taken it, taken it back, or closed it");
+  }
+  SHOAL_ASSIGN_OR_RETURN(const ParticipantId self, shm_internal::Participate(*attachment));
+  SHOAL_ASSIGN_OR_RETURN(shm_internal::Hold* const hold, shm_internal::MembershipOf(*attachment)
+                                                             .holds.Take(attachment, self, StoredEnd::Offset(name), type));
+  return Open(attachment, hold, StoredEnd::Side(name), self, EndState::kHandedOver, ticket, nullptr);
+}
+
+// Nothing: there is no allocation at that place.
+std::optional<uint64_t> PipeEnd::TicketOf(const Attachment& attachment, uint64_t name, uint64_t end_word) {
+  const auto block = attachment.heap().BlockAt(StoredEnd::Offset(name));
+  if (!block.ok()) return std::nullopt;
+  return shm_internal::TicketNumber::Of(name, block->tag, EndWord::Turn(end_word));
+}
+
+bool PipeEnd::IsHandedOver(const Attachment& attachment, uint64_t ticket) {
+  const uint64_t name = shm_internal::TicketNumber::Name(ticket);
+  const shm_internal::ObjectHeader* const object = shm_internal::ObjectAtOrNull(attachment, StoredEnd::Offset(name));
+  if (object == nullptr || !attachment.Contains(object + 1, sizeof(shm_internal::PipeEnds))) return false;
+  const auto& ends = *reinterpret_cast<const shm_internal::PipeEnds*>(object + 1);
+  const uint64_t word = ends.end[StoredEnd::Side(name)].load(std::memory_order_acquire);  // pipe.end (acquire)
+  return TicketOf(attachment, name, word) == ticket && EndWord::State(word) == EndState::kHandedOver;
 }
 
 uint64_t PipeEnd::name() const {
   return StoredEnd::Of(attachment_->OffsetOf(core_) - sizeof(shm_internal::ObjectHeader), side_);
 }
+
+uint64_t PipeEnd::ticket_number() const { return TicketOf(*attachment_, name(), own_word_).value_or(0); }
 
 absl::Status PipeEnd::HandOver(EndState to, shm_internal::Section* section, const Carrier* carrier) {
   if (Inherited()) return CannotSend();

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -63,11 +64,15 @@ class PipeEnd final {
   static absl::StatusOr<std::pair<PipeEnd*, PipeEnd*>> Make(const std::shared_ptr<shm_internal::Attachment>& attachment,
                                                             const shm_internal::TypeDescription& type,
                                                             const PipeShape& shape);
-  // Takes over the end that `word` names, which is in `from`, of a pipe of this type. In a section, which it is part of then, or null.
-  // Errors: FailedPrecondition: it is not, or of another type; DataLoss: there is no such end.
+  // Takes over the end that lies in a message as `word`, of a pipe of this type, in a section, which it is part of then.
+  // Errors: FailedPrecondition: it does not, or is of another type; DataLoss: there is no such end.
   static absl::StatusOr<PipeEnd*> TakeOver(const std::shared_ptr<shm_internal::Attachment>& attachment, uint64_t word,
-                                           shm_internal::EndState from, const shm_internal::TypeDescription& type,
-                                           shm_internal::Section* section);
+                                           const shm_internal::TypeDescription& type, shm_internal::Section& section);
+  // Takes over the end that has been handed over with this number. The same errors; FailedPrecondition: it was taken back, too.
+  static absl::StatusOr<PipeEnd*> TakeTicket(const std::shared_ptr<shm_internal::Attachment>& attachment, uint64_t ticket,
+                                             const shm_internal::TypeDescription& type);
+  // Whether an end is handed over with this number. If not, that was once, or never.
+  static bool IsHandedOver(const shm_internal::Attachment& attachment, uint64_t ticket);
 
   PipeEnd(const PipeEnd&) = delete;
   PipeEnd& operator=(const PipeEnd&) = delete;
@@ -204,7 +209,8 @@ class PipeEnd final {
   void Arrive(Arrivals& arrivals);
   // Takes it back, if nobody has taken it over. False: somebody has.
   bool TakeBack(shm_internal::EndState from);
-  uint64_t name() const;  // StoredEnd
+  uint64_t name() const;           // StoredEnd
+  uint64_t ticket_number() const;  // of an end that is handed over
 
   Lane& out() { return out_; }
   Lane& in() { return in_; }
@@ -219,7 +225,8 @@ class PipeEnd final {
   ~PipeEnd();
   static absl::StatusOr<PipeEnd*> Open(const std::shared_ptr<shm_internal::Attachment>& attachment, shm_internal::Hold* hold,
                                        int side, shm_internal::ParticipantId id, shm_internal::EndState from,
-                                       shm_internal::Section* section);
+                                       std::optional<uint64_t> ticket, shm_internal::Section* section);
+  static std::optional<uint64_t> TicketOf(const shm_internal::Attachment& attachment, uint64_t name, uint64_t end_word);
   absl::Status OpenLane(Lane& lane, int sender);
 
   std::atomic<uint64_t>& OwnEnd() const { return core_->ends.end[side_]; }

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <type_traits>
@@ -189,7 +190,7 @@ TEST_F(PipeTest, AClosedPipeIsDrainedAndThenCancelled) {
 TEST_F(PipeTest, AfterTheEndThereIsNothing) {
   auto [first, second] = Pipe<int>(Small(2)).value();
   auto ticket = first.HandOver().value();
-  const size_t at = shm_internal::StoredEnd::Offset(ticket.number()) + 64;
+  const size_t at = shm_internal::StoredEnd::Offset(shm_internal::TicketNumber::Name(ticket.number())) + 64;
   const auto* const core = shm_internal::ObjectIn<ipc_internal::PipeCore>(segment_, at);
   first = Connection<int>::Take(segment_, ticket.number()).value();
   first.Close();
@@ -424,7 +425,7 @@ TEST_F(PipeTest, AMarkOfACloseThatNeverWasKeepsNobodyAwake) {
       ASSERT_TRUE(first.Send(1).ok());
     }
     auto ticket = first.HandOver().value();
-    const size_t at = shm_internal::StoredEnd::Offset(ticket.number()) + 64;
+    const size_t at = shm_internal::StoredEnd::Offset(shm_internal::TicketNumber::Name(ticket.number())) + 64;
     const auto* const core = shm_internal::ObjectIn<ipc_internal::PipeCore>(segment_, at);
     auto& cell = *shm_internal::ObjectIn<std::atomic<uint32_t>>(segment_, core->cells[0].block);
     first = Connection<int>::Take(segment_, ticket.number()).value();
@@ -474,6 +475,31 @@ TEST_F(PipeTest, ATicketGivesAnEndAway) {
     auto unused = taken.HandOver().value();
   }
   EXPECT_EQ(near.Recv().status().code(), absl::StatusCode::kCancelled);
+}
+
+// Whoever comes late finds another pipe in the same place, or the same end on its way to somebody else.
+TEST_F(PipeTest, ATicketNamesOneHandingOver) {
+  std::set<uint64_t> places;
+  std::set<uint64_t> numbers;
+  for (int i = 0; i < 20; ++i) {
+    auto [near, far] = Pipe<int>(Small()).value();
+    uint64_t late = 0;
+    for (int j = 0; j < 3; ++j) {
+      auto ticket = far.HandOver().value();
+      places.insert(shm_internal::TicketNumber::Name(ticket.number()));
+      EXPECT_TRUE(numbers.insert(ticket.number()).second);
+      for (const uint64_t other : numbers) {
+        if (other == ticket.number()) continue;
+        EXPECT_EQ(Connection<int>::Take(segment_, other).status().code(), absl::StatusCode::kFailedPrecondition);
+      }
+      far = Connection<int>::Take(segment_, ticket.number()).value();
+      late = ticket.number();
+    }
+    far.Close();
+    near.Close();
+    EXPECT_EQ(Connection<int>::Take(segment_, late).status().code(), absl::StatusCode::kFailedPrecondition);
+  }
+  EXPECT_LT(places.size(), numbers.size() / 3) << "a place is used again";
 }
 
 TEST_F(PipeTest, APipeOfOtherTypesIsNotTaken) {

@@ -237,8 +237,11 @@ absl::StatusOr<PipeEnd*> TakeFromListener(std::string_view address, const shm_in
   if (attachment == nullptr) {
     SHOAL_ASSIGN_OR_RETURN(attachment, Attachment::Attach(std::move(segment)));
   }
-  SHOAL_ASSIGN_OR_RETURN(PipeEnd * end,
-                         PipeEnd::TakeOver(attachment, offer.ticket, shm_internal::EndState::kHandedOver, type, nullptr));
+  const absl::StatusOr<PipeEnd*> end = PipeEnd::TakeTicket(attachment, offer.ticket, type);
+  if (!end.ok()) {
+    if (absl::IsResourceExhausted(end.status()) || PipeEnd::IsHandedOver(*attachment, offer.ticket)) return end.status();
+    return MakeStatus(absl::StatusCode::kUnavailable, "the listener has ended, or has not waited for us to take its connection");
+  }
   // If that fails the listener has gone, and the end says so.
   SendPacket(socket.get(), {.word = Word::kTaken}, -1).IgnoreError();
   return end;

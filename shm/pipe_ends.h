@@ -46,6 +46,16 @@ struct StoredEnd {
   static constexpr int Side(uint64_t word) { return static_cast<int>(word >> 1 & 1); }
 };
 
+// The number of a ticket: a StoredEnd, and in the 16 bits above it what tells this handing over from others at the same place: bits of its
+// block's tag, which changes with each object there, and of the end's turn. It comes round after 4096 objects.
+struct TicketNumber {
+  static constexpr uint64_t kNameMask = (uint64_t{1} << 48) - 1;
+  static constexpr uint64_t Of(uint64_t name, uint64_t block_tag, uint32_t turn) {
+    return name | ((block_tag >> 1 & 0xfff) << 4 | (turn & 0xf)) << 48;
+  }
+  static constexpr uint64_t Name(uint64_t number) { return number & kNameMask; }
+};
+
 // The message that a travelling end lay in is destroyed: the end is closed, and its peer is told. Does nothing the second time.
 void CloseTravellingEnd(const Attachment& attachment, uint64_t stored);
 

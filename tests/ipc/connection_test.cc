@@ -460,7 +460,7 @@ TEST(ConnectionInQueueTest, AnEndThatADeadOneWasTakingIsNotDead) {
     const uint64_t name = [&, &end = near] {
       const auto ticket = end.HandOver().value();
       end = Connection<int>::Take(segment, ticket.number()).value();
-      return ticket.number();
+      return shm_internal::TicketNumber::Name(ticket.number());
     }();
     ASSERT_TRUE(queue.Put(std::move(near)).ok());
     const pid_t taker = fork();
@@ -469,7 +469,7 @@ TEST(ConnectionInQueueTest, AnEndThatADeadOneWasTakingIsNotDead) {
       const auto& type = shm_internal::DescriptionOf<ipc_internal::PipeObject<int, int>>();
       auto section = shm_internal::SideSection::Open(attachment);
       if (section.ok() &&
-          ipc_internal::PipeEnd::TakeOver(attachment, name, shm_internal::EndState::kTravelling, type, &**section).ok()) {
+          ipc_internal::PipeEnd::TakeOver(attachment, name, type, **section).ok()) {
         kill(getpid(), SIGKILL);
       }
       _exit(1);

@@ -28,6 +28,7 @@
 #include "shoal/ipc/client.h"
 #include "shoal/ipc/connection.h"
 #include "shoal/ipc/listener_socket.h"
+#include "shoal/ipc/pipe.h"
 #include "shoal/ipc/pipe_core.h"
 #include "shoal/ipc/pipe_end.h"
 #include "shoal/ipc/rendezvous.h"
@@ -545,6 +546,29 @@ TEST_F(PatienceTest, ManyWhoHaveTakenTheirEndsAreAllAccepted) {
     for (Connection<int>& end : ours) EXPECT_EQ(end.Recv(kAtOnce).value(), 1);
     socket_->SetPatienceForTest(absl::Hours(1));
   }
+}
+
+// The listener offers an end that it has taken back by the time it is looked at.
+TEST(LateClientTest, WhoComesTooLateIsToldSo) {
+  const Segment segment = Segment::Create().value();
+  auto [near, far] = Pipe<int>({.segment = &segment}).value();
+  uint64_t stale = 0;
+  {
+    const auto ticket = far.HandOver().value();
+    stale = ticket.number();
+  }
+  const std::string address = "@shoal-late-client-" + std::to_string(getpid());
+  SocketAddress at = ParseAddress(address).value();
+  const UniqueFd listening(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(bind(listening.get(), at.get(), at.size), 0);
+  ASSERT_EQ(listen(listening.get(), 1), 0);
+  tests::Party client(tests::World::kThreads, [&] {
+    const auto end = Client<int>(address);
+    EXPECT_TRUE(absl::IsUnavailable(end.status())) << end.status();
+  });
+  const UniqueFd accepted(accept(listening.get(), nullptr, nullptr));
+  EXPECT_TRUE(ipc_internal::SendPacket(accepted.get(), {.word = Word::kOffer, .ticket = stale}, segment.fd()).ok());
+  client.Join();
 }
 
 TEST(ListenerAddressTest, WhatCannotBeAnAddressIsRefused) {

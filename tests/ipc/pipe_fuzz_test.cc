@@ -87,7 +87,7 @@ class PipeFuzz {
   void Locate() {
     const auto ticket = second_.HandOver();
     ASSERT_TRUE(ticket.ok());
-    const uint64_t object = shm_internal::StoredEnd::Offset(ticket->number()) + sizeof(shm_internal::ObjectHeader);
+    const uint64_t object = shm_internal::StoredEnd::Offset(shm_internal::TicketNumber::Name(ticket->number())) + sizeof(shm_internal::ObjectHeader);
     core_ = segment_.BytesAt(object, sizeof(PipeCore));
     auto back = Connection<Weight, T>::Take(segment_, ticket->number());
     ASSERT_TRUE(back.ok()) << back.status();

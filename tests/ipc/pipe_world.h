@@ -58,8 +58,9 @@ class PipeWorld {
     });
     // The ticket answers for the end until then.
     if (world_ == World::kProcesses) {
-      const shm_internal::PipeEnds& ends = EndsOf(ticket->number());
-      Await([&] { return StateOf(ends, ticket->number()) != shm_internal::EndState::kHandedOver; });
+      const uint64_t name = shm_internal::TicketNumber::Name(ticket->number());
+      const shm_internal::PipeEnds& ends = EndsOf(name);
+      Await([&] { return StateOf(ends, name) != shm_internal::EndState::kHandedOver; });
     } else {
       Await([&] { return taken->load(); });
     }
