@@ -255,8 +255,9 @@ void DropPairs(Room&) { pairs_end = Pairs(); }
 void PutEnd(Room&) { SHOAL_CHECK(ends_queue.Put(std::move(pairs_end)).ok(), "an end can be put"); }
 void CloseCarrier(Room&) { carrier_end.Close(); }
 void ClaimToBeSomebodyElse(Room& room) {
-  auto& ends = *shm_internal::ObjectIn<shm_internal::PipeEnds>(*segment, StoredEnd::Offset(room.pairs[0]) + 64);
-  ends.end[StoredEnd::Side(room.pairs[0])] = EndWord::Of(EndState::kOwned, shm_internal::ParticipantIdOf(0, 1), 1);
+  const uint64_t name = shm_internal::TicketNumber::Name(room.pairs[0]);
+  auto& ends = *shm_internal::ObjectIn<shm_internal::PipeEnds>(*segment, StoredEnd::Offset(name) + 64);
+  ends.end[StoredEnd::Side(name)] = EndWord::Of(EndState::kOwned, shm_internal::ParticipantIdOf(0, 1), 1);
 }
 
 // ---- the others -----------------------------------------------------------------------------------------------------------------
@@ -472,6 +473,7 @@ std::vector<Operation> ConnectionOperations() {
       SHOAL_CHECK(first.Send({1, 1}).ok(), "a message can be sent");
       auto ticket = first.HandOver();
       SHOAL_CHECK(ticket.ok(), "an end can be handed over");
+      room.pairs[0] = ticket->number();
       tickets->push_back(*std::move(ticket));
     };
     operation.waker = On(ReceiveOnePair);
@@ -482,7 +484,7 @@ std::vector<Operation> ConnectionOperations() {
     // It may sleep as long as somebody may take the end.
     operation.rescuer = On(TakeEndIfThere);
     operation.may_sleep = [](const void* shared, int asleep) {
-      const uint64_t name = static_cast<const Room*>(shared)->pairs[0];
+      const uint64_t name = shm_internal::TicketNumber::Name(static_cast<const Room*>(shared)->pairs[0]);
       const auto& ends = *shm_internal::ObjectIn<shm_internal::PipeEnds>(*segment, StoredEnd::Offset(name) + 64);
       return asleep <= 1 || EndWord::State(ends.end[StoredEnd::Side(name)]) == EndState::kHandedOver;
     };
