@@ -17,8 +17,8 @@
 #include "absl/time/time.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/borrows.h"
-#include "shoal/shm/dispose.h"
 #include "shoal/shm/holder.h"
+#include "shoal/shm/lingering.h"
 #include "shoal/shm/participants.h"
 #include "shoal/shm/section.h"
 #include "shoal/shm/shareable.h"
@@ -90,9 +90,8 @@ class [[nodiscard]] Borrowed final {
       return sync_internal::MakeStatus(absl::StatusCode::kFailedPrecondition,
                                        "the parent of this process has borrowed this");
     }
-    const absl::Status given_back = array.GiveBack(place_.place, id_, kKind);
-    shm_internal::DestroyAfterUse(attachment);
-    return given_back;
+    const shm_internal::GivingBack giving_back(attachment);
+    return array.GiveBack(place_.place, id_, kKind);
   }
 
   // Whether it still stands for its elements: not moved from, not given back, not the parent's.

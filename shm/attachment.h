@@ -85,6 +85,11 @@ class Attachment final : public std::enable_shared_from_this<Attachment> {
     companion_ = std::move(companion);
   }
 
+  // Not 0: this process holds objects here to which it has no handle any more, because it uses them still; see holds.cc.
+  std::atomic<uint32_t>& lingers() { return lingers_; }
+  // So many threads of this process are giving something back that lies here.
+  std::atomic<uint32_t>& giving_back() { return giving_back_; }
+
   const UniqueFd& file() const { return file_; }
   Mapping& mapping() { return mapping_; }
 
@@ -100,6 +105,8 @@ class Attachment final : public std::enable_shared_from_this<Attachment> {
   Mapping mapping_;
   size_t pages_;
   Areas areas_;
+  std::atomic<uint32_t> lingers_{0};
+  std::atomic<uint32_t> giving_back_{0};
   std::atomic<uint64_t> process_number_{0};
   std::atomic<uint32_t> process_epoch_{sync_internal::kNoEpoch};  // in which the number is this process's
   std::atomic<uint64_t> membership_{0};

@@ -14,12 +14,13 @@
 //
 //  Who takes `disposing` after a death begins again with the first of the doomed. Keepers do, after each death.
 //
-//  An object that somebody still uses without a handle (has locked it, reads it, has borrowed of it, or has permits of it) stays doomed until
-//  that is given back: see in_use.h. Who gives back, like who dooms, then wants the doomed destroyed. If another is at it, that one learns it
-//  from `wanted`, and begins again when it is through.
+//  Who dooms wants the doomed destroyed. If another is at it, that one learns it from `wanted`, and begins again when it is through.
 //
-//  EDGE dispose.wanted: {something is given back, or doomed; `wanted` + 1; `disposing` is not free} against {`disposing` is given up;
-//  `wanted` is looked at again}. If the first does not get it, the second sees the change.
+//  EDGE dispose.wanted: {an object is doomed; `wanted` + 1; `disposing` is not free} against {`disposing` is given up; `wanted` is looked
+//  at again}. If the first does not get it, the second sees the change.
+//
+//  Who uses an object outside of calls holds it (lingering.h), so nobody does here. But a thread that died with one of its locks may have
+//  left a section open, which would be undone over whatever lies here next: it is undone before (in_use.h).
 
 #include "shoal/shm/dispose.h"
 
@@ -145,13 +146,13 @@ absl::Status Remove(Section& section, uint64_t offset) {
   return section.Defer(Reference::kDestroyed, offset, 0);
 }
 
-// False: somebody uses it.
+// False: it has to stay for now.
 absl::StatusOr<bool> DestroyOne(const std::shared_ptr<Attachment>& attachment, uint64_t offset) {
   ObjectHeader* const object = ObjectAtOrNull(*attachment, offset, ObjectHeader::kDoomed);
   if (object == nullptr) return DamagedContainer();
   const auto code = CodeOf(*attachment, OpenLedger::Get(object->type));
   const auto layout = code.ok() ? ParseLayout(*code) : nullptr;
-  if (layout != nullptr && IsInUse(*attachment, *layout, ObjectOf(*object))) return false;
+  if (layout != nullptr && !FinishDeadSections(*attachment, *layout, ObjectOf(*object))) return false;
   SHOAL_ASSIGN_OR_RETURN(SideSection section, SideSection::Open(attachment));
   if (layout != nullptr && Owns(*layout)) {
     const absl::Status emptied = Walk(section).Empty(*layout, ObjectOf(*object));
@@ -165,27 +166,27 @@ absl::StatusOr<bool> DestroyOne(const std::shared_ptr<Attachment>& attachment, u
 }
 
 // The first of the doomed that is not one of these; 0: there is none.
-absl::StatusOr<uint64_t> FirstDoomed(const Attachment& attachment, const std::vector<uint64_t>& in_use) {
+absl::StatusOr<uint64_t> FirstDoomed(const Attachment& attachment, const std::vector<uint64_t>& kept) {
   SHOAL_ASSIGN_OR_RETURN(const OpenLedger ledger, OpenLedger::Of(attachment));
   uint64_t offset = OpenLedger::Get(attachment.header().ledger.doomed);
-  for (size_t passed = 0; std::find(in_use.begin(), in_use.end(), offset) != in_use.end(); ++passed) {
+  for (size_t passed = 0; std::find(kept.begin(), kept.end(), offset) != kept.end(); ++passed) {
     const ObjectHeader* const object = ObjectAtOrNull(attachment, offset, ObjectHeader::kDoomed);
-    if (object == nullptr || passed == in_use.size()) return DamagedContainer();
+    if (object == nullptr || passed == kept.size()) return DamagedContainer();
     offset = OpenLedger::Get(object->next);
   }
   return offset;
 }
 
-// All that are doomed now, but for those in use. False: whoever comes next goes on; this process's own memory may have run out, too.
+// All that are doomed now, but for those that have to stay. False: whoever comes next goes on; this process's own memory may have run out, too.
 bool DestroyAll(const std::shared_ptr<Attachment>& attachment) {
   // One at the same place may be another, made and dropped meanwhile; but not over and over.
   constexpr int kMostAtOnePlace = 100;
   uint64_t last = 0;
   int times = 0;
   try {
-    std::vector<uint64_t> in_use;
+    std::vector<uint64_t> kept;
     for (;;) {
-      const absl::StatusOr<uint64_t> first = FirstDoomed(*attachment, in_use);
+      const absl::StatusOr<uint64_t> first = FirstDoomed(*attachment, kept);
       if (!first.ok()) return false;
       if (*first == 0) return true;
       times = *first == last ? times + 1 : 0;
@@ -193,7 +194,7 @@ bool DestroyAll(const std::shared_ptr<Attachment>& attachment) {
       last = *first;
       const absl::StatusOr<bool> destroyed = DestroyOne(attachment, *first);
       if (!destroyed.ok()) return false;
-      if (!*destroyed) in_use.push_back(*first);
+      if (!*destroyed) kept.push_back(*first);
     }
   } catch (const std::bad_alloc&) {
     return false;

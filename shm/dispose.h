@@ -1,34 +1,23 @@
 #ifndef SHOAL_SHM_DISPOSE_H_
 #define SHOAL_SHM_DISPOSE_H_
 
-#include <atomic>
 #include <memory>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "shoal/shm/attachment.h"
-#include "shoal/shm/layout.h"
 #include "shoal/shm/section.h"
 
 // The end of objects that nobody holds any more: by their layout, so that a process that has never heard of their type can do it.
 
 namespace shoal::shm_internal {
 
-// Destroys the objects in the segment's list of the doomed, and those that nobody holds after that, unless somebody else is at it, or uses
-// them still: who gives such a thing back comes here, if AnyDoomed.
+// Destroys the objects in the segment's list of the doomed, and those that nobody holds after that, unless somebody else is at it.
 //
 // Crash safety:  in steps, each a section without locks; what a dead thread has left of an object the next caller destroys.
-// Blocking:      never for another process. It stops where memory for a journal is lacking; the rest waits for the next call.
+// Blocking:      while another recovers what a dead owner of a lock in one of them had open. It stops where memory for a journal is
+//                lacking; the rest waits for the next call.
 void DestroyDoomed(const std::shared_ptr<Attachment>& attachment);
-
-// Whether there are any. REQUIRES: before it, the caller has given something back, in an interlocked operation.
-inline bool AnyDoomed(const SegmentHeader& header) {
-  // seq_cst: store→load; who is about to destroy an object looks whether it is in use after it has got into the list
-  return header.ledger.doomed.load(std::memory_order_seq_cst) != 0;
-}
-inline void DestroyAfterUse(const std::shared_ptr<Attachment>& attachment) {
-  if (__builtin_expect(AnyDoomed(attachment->header()), 0)) DestroyDoomed(attachment);
-}
 
 // DestroyDoomed, for a section that has dropped references (Section::After).
 void DestroyDoomedAfter(Section& closed);

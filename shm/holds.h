@@ -6,17 +6,20 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <unordered_map>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "shoal/shm/attachment.h"
+#include "shoal/shm/layout_tree.h"
 #include "shoal/shm/participants.h"
 #include "shoal/shm/type_table.h"
 
 namespace shoal::shm_internal {
 
 class Holds;
+class SleepInGuard;
 
 // What a layer above keeps for an object as long as this process holds it. It ends before the others may destroy the object.
 struct HoldCompanion {
@@ -29,11 +32,15 @@ struct Hold {
   std::byte* object;
   uint64_t offset;  // of its header
   const TypeDescription* type;
-  int participant_slot;  // of this process
+  const Layout* layout;  // if it can be used without a handle (in_use.h), else null
+  ParticipantId participant;  // this process
   uint32_t epoch;        // of the process: in a forked child it is dead
   Holds* holds;
   std::shared_ptr<Attachment> attachment;
   std::atomic<HoldCompanion*> companion{nullptr};  // set once
+  // Guarded by the mutex of `holds`:
+  bool lingers = false;
+  Hold* next_lingering = nullptr;
 };
 
 // The objects of one segment that this process holds.
@@ -55,17 +62,32 @@ class Holds final {
   static void Copy(Hold& hold) {
     hold.handles.fetch_add(1, std::memory_order_relaxed);  // relaxed: its copier has one, so it does not end meanwhile
   }
-  // One handle less. Returns the segment if that was the last: the object may be doomed.
+  // One handle less. Returns the segment if that was the last: the object may be doomed, and what lingers may be unused.
   static std::shared_ptr<Attachment> Drop(Hold& hold);
+  // Lets go of what this process uses no more, of that to which it has no handle. Whether there was any: objects may be doomed.
+  bool DropUnused(Attachment& attachment);
+
+  // A thread sleeps in a guard's Condition::Wait: it comes back to the locks.
+  void Add(SleepInGuard& sleep);
+  void Remove(SleepInGuard& sleep);
 
   // What type the object at `offset` is a record of; whether it is `type`. Errors as Take.
   static absl::Status CheckType(const Attachment& attachment, uint64_t offset, const TypeDescription& type);
 
  private:
-  Hold* Enter(const std::shared_ptr<Attachment>& attachment, uint64_t offset, const TypeDescription& type,
-              int participant_slot);
+  Hold* Enter(const std::shared_ptr<Attachment>& attachment, uint64_t offset, const TypeDescription& type, ParticipantId self);
+  const Layout* LayoutIfUsable(const TypeDescription& type);
+  bool IsUsed(const Hold& hold) const;
+  void LetGo(Hold& hold, Attachment& attachment);
 
   std::mutex mutex_;
+  struct Usable {
+    std::string code;                      // which the layout names parts of
+    std::unique_ptr<const Layout> layout;  // null: cannot be used without a handle
+  };
+  std::unordered_map<const TypeDescription*, std::unique_ptr<const Usable>> usable_;
+  Hold* lingering_ = nullptr;         // objects without handles, or that had none for a while
+  SleepInGuard* sleeping_ = nullptr;  // all of them
   std::unordered_map<const TypeDescription*, uint64_t> types_;
   std::unordered_map<uint64_t, Hold*> holds_;  // not deleted with it: in a forked child handles name them still
 };

@@ -1,5 +1,8 @@
 #include "shoal/shm/in_use.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
@@ -9,7 +12,6 @@
 #include "absl/status/status.h"
 #include "shoal/shm/held_words.h"
 #include "shoal/shm/journal.h"
-#include "shoal/shm/participants.h"
 #include "shoal/sync/read_write_lock.h"
 #include "shoal/sync/robust_list.h"
 #include "shoal/sync/robust_lock.h"
@@ -20,92 +22,67 @@ namespace {
 using sync_internal::ReadWriteLock;
 using sync_internal::RobustWord;
 
-// `at` and the `bytes` from there lie in the segment.
-using UseFunction = bool (*)(Attachment& attachment, const Layout& layout, std::byte* at, size_t bytes);
+// What there is to look at in an object. `true` ends it.
+class Look {
+ public:
+  // `opens`: its owner may have a section open.
+  virtual bool AtLock(RobustWord& lock, bool opens) = 0;
+  virtual bool AtHolders(HeldWords words, std::byte* object) = 0;
+
+ protected:
+  ~Look() = default;
+};
+
+// The `bytes` from `at` lie in the segment.
+using Way = bool (*)(const Layout& layout, std::byte* at, size_t bytes, Look& look);
 
 constexpr size_t RoundUp(size_t value, size_t multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-bool IsOwned(RobustWord& lock) {
-  const auto owner = [&] {
-    // lock.handoff (acquire); seq_cst: store→load with a release, which looks for the doomed after it
-    return sync_internal::OwnerOf(lock.word.load(std::memory_order_seq_cst));
-  };
-  if (owner() != 0 && owner() != sync_internal::ThisThread().tid) sync_internal::MarkIfOwnerIsGone(lock);
-  return owner() != 0;
-}
-
-// The same of a lock whose owner has a section open. Nobody can own it any more, so a dead owner's section is ours to undo.
-bool IsOwnedOrOpen(Attachment& attachment, RobustWord& lock) {
-  if (IsOwned(lock)) return true;
-  // relaxed: after IsOwned, nobody changes it
-  if (!sync_internal::OwnerDied(lock.word.load(std::memory_order_relaxed))) return false;
-  const absl::Status undone = RecoverSection(attachment, attachment.OffsetOf(&lock));
-  return !undone.ok() && !absl::IsDataLoss(undone);  // what is damaged will be no better
-}
-
-bool LockIsUsed(Attachment&, const Layout&, std::byte* at, size_t bytes) {
-  return bytes >= sizeof(RobustWord) && IsOwned(*reinterpret_cast<RobustWord*>(at));
+bool ToLock(const Layout&, std::byte* at, size_t bytes, Look& look) {
+  return bytes >= sizeof(RobustWord) && look.AtLock(*reinterpret_cast<RobustWord*>(at), /*opens=*/false);
 }
 
 // Mutex and Value: behind what they guard.
-bool MutexIsUsed(Attachment& attachment, const Layout& layout, std::byte* at, size_t bytes) {
+bool ToMutex(const Layout& layout, std::byte* at, size_t bytes, Look& look) {
   const size_t lock_at = layout.parts.empty() ? bytes : RoundUp(SizeOf(layout.parts[0]), alignof(RobustWord));
   if (lock_at > bytes || bytes - lock_at < sizeof(RobustWord)) return false;
-  return IsOwnedOrOpen(attachment, *reinterpret_cast<RobustWord*>(at + lock_at));
+  return look.AtLock(*reinterpret_cast<RobustWord*>(at + lock_at), /*opens=*/true);
 }
 
-bool RwLockIsUsed(Attachment& attachment, const Layout& layout, std::byte* at, size_t bytes) {
+bool ToRwLock(const Layout& layout, std::byte* at, size_t bytes, Look& look) {
   const size_t lock_at = layout.parts.empty() ? bytes : RoundUp(SizeOf(layout.parts[0]), alignof(ReadWriteLock));
   if (lock_at > bytes || bytes - lock_at < sizeof(ReadWriteLock)) return false;
   auto& lock = *reinterpret_cast<ReadWriteLock*>(at + lock_at);
   if (reinterpret_cast<uintptr_t>(&lock) % alignof(ReadWriteLock) != 0) return false;
   for (int i = 0; i < ReadWriteLock::kReaders; ++i) {
-    if (IsOwned(lock.reader(i))) return true;
+    if (look.AtLock(lock.reader(i), /*opens=*/false)) return true;
   }
-  return IsOwnedOrOpen(attachment, lock.turnstile());
+  return look.AtLock(lock.turnstile(), /*opens=*/true);
 }
 
-bool AnyHeld(const Attachment& attachment, HeldWords words, std::byte* at, size_t bytes) {
-  if (bytes < words.at + words.count * words.stride) return false;
-  for (size_t i = 0; i < words.count; ++i) {
-    auto* const word = reinterpret_cast<std::atomic<uint64_t>*>(at + words.at + i * words.stride);
-    // permit_pool.handoff, array.handoff (acquire); seq_cst: store→load with who gives it back, who looks for the doomed after it
-    const ParticipantId holder = HeldWords::HolderOf(word->load(std::memory_order_seq_cst));
-    if (holder != 0 && !IsDead(attachment, holder)) return true;
-  }
-  return false;
-}
-bool ArrayIsUsed(Attachment& attachment, const Layout&, std::byte* at, size_t bytes) {
-  return AnyHeld(attachment, kBorrowWords, at, bytes);
-}
-bool PoolIsUsed(Attachment& attachment, const Layout&, std::byte* at, size_t bytes) {
-  return AnyHeld(attachment, kPermitWords, at, bytes);
+template <const HeldWords& words>
+bool ToHolders(const Layout&, std::byte* at, size_t bytes, Look& look) {
+  return bytes >= words.at + words.count * words.stride && look.AtHolders(words, at);
 }
 
 // What may be held or locked from outside of calls. The others are only inside of calls, which are made through a handle.
 constexpr struct {
   std::string_view name;
-  UseFunction is_used;
-} kUsed[] = {
-    {"Mutex", &MutexIsUsed}, {"Value", &MutexIsUsed}, {"RwLock", &RwLockIsUsed},   {"Lock", &LockIsUsed},
-    {"RLock", &LockIsUsed},  {"Array", &ArrayIsUsed}, {"PermitPool", &PoolIsUsed},
+  Way way;
+} kWays[] = {
+    {"Mutex", &ToMutex}, {"Value", &ToMutex}, {"RwLock", &ToRwLock},
+    {"Lock", &ToLock},   {"RLock", &ToLock},  {"Array", &ToHolders<kBorrowWords>}, {"PermitPool", &ToHolders<kPermitWords>},
 };
 
-UseFunction UseOf(const Layout& layout) {
+Way WayOf(const Layout& layout) {
   if (layout.kind != Layout::Kind::kNamed) return nullptr;
-  for (const auto& row : kUsed) {
-    if (row.name == layout.name) return row.is_used;
+  for (const auto& row : kWays) {
+    if (row.name == layout.name) return row.way;
   }
   return nullptr;
 }
 
-bool MayBeUsed(const Layout& layout) {
-  return UseOf(layout) != nullptr || std::any_of(layout.parts.begin(), layout.parts.end(), MayBeUsed);
-}
-
-}  // namespace
-
-bool IsInUse(Attachment& attachment, const Layout& layout, std::byte* object) {
+bool LookAt(const Attachment& attachment, const Layout& layout, std::byte* object, Look& look) {
   const size_t bytes = SizeOf(layout);
   if (bytes == 0 || !MayBeUsed(layout)) return false;
   if (!attachment.Contains(object, bytes) || reinterpret_cast<uintptr_t>(object) % alignof(RobustWord) != 0) return false;
@@ -115,20 +92,81 @@ bool IsInUse(Attachment& attachment, const Layout& layout, std::byte* object) {
       return false;
     case Layout::Kind::kArray:
       for (size_t i = 0; i < layout.number; ++i) {
-        if (IsInUse(attachment, layout.parts[0], object + i * SizeOf(layout.parts[0]))) return true;
+        if (LookAt(attachment, layout.parts[0], object + i * SizeOf(layout.parts[0]), look)) return true;
       }
       return false;
     case Layout::Kind::kStruct:
       for (size_t i = 0; i < layout.parts.size(); ++i) {
-        if (IsInUse(attachment, layout.parts[i], object + layout.offsets[i])) return true;
+        if (LookAt(attachment, layout.parts[i], object + layout.offsets[i], look)) return true;
       }
       return false;
     case Layout::Kind::kNamed:
       break;
   }
   // Of other classes it is not known where their parts lie.
-  const UseFunction is_used = UseOf(layout);
-  return is_used != nullptr && is_used(attachment, layout, object, bytes);
+  const Way way = WayOf(layout);
+  return way != nullptr && way(layout, object, bytes, look);
+}
+
+class UseHere final : public Look {
+ public:
+  explicit UseHere(ParticipantId self) : self_(self) {}
+
+  bool AtLock(RobustWord& lock, bool) override {
+    // lock.handoff (acquire); seq_cst: holds.lingering
+    const uint32_t owner = sync_internal::OwnerOf(lock.word.load(std::memory_order_seq_cst));
+    if (owner == 0 || owner == sync_internal::ThisThread().tid) return owner != 0;
+    return tgkill(getpid(), static_cast<pid_t>(owner), 0) == 0;  // a thread of ours
+  }
+  bool AtHolders(HeldWords words, std::byte* object) override {
+    for (size_t i = 0; i < words.count; ++i) {
+      auto* const word = reinterpret_cast<std::atomic<uint64_t>*>(object + words.at + i * words.stride);
+      // permit_pool.handoff, array.handoff (acquire); seq_cst: holds.lingering
+      if (HeldWords::HolderOf(word->load(std::memory_order_seq_cst)) == self_) return true;
+    }
+    return false;
+  }
+
+ private:
+  const ParticipantId self_;
+};
+
+class DeadOwners final : public Look {
+ public:
+  explicit DeadOwners(Attachment& attachment) : attachment_(attachment) {}
+
+  bool AtLock(RobustWord& lock, bool opens) override {
+    uint32_t seen = lock.word.load(std::memory_order_acquire);  // lock.handoff (acquire)
+    if (sync_internal::OwnerOf(seen) != 0) {
+      sync_internal::MarkIfOwnerIsGone(lock);
+      seen = lock.word.load(std::memory_order_acquire);  // lock.handoff (acquire)
+    }
+    if (sync_internal::OwnerOf(seen) != 0) return true;
+    if (!opens || !sync_internal::OwnerDied(seen)) return false;
+    // Nobody can own it any more, so a dead owner's section is ours to undo. What is damaged will be no better.
+    const absl::Status undone = RecoverSection(attachment_, attachment_.OffsetOf(&lock));
+    return !undone.ok() && !absl::IsDataLoss(undone);
+  }
+  bool AtHolders(HeldWords, std::byte*) override { return false; }
+
+ private:
+  Attachment& attachment_;
+};
+
+}  // namespace
+
+bool MayBeUsed(const Layout& layout) {
+  return WayOf(layout) != nullptr || std::any_of(layout.parts.begin(), layout.parts.end(), MayBeUsed);
+}
+
+bool IsUsedHere(const Attachment& attachment, ParticipantId self, const Layout& layout, std::byte* object) {
+  UseHere use(self);
+  return LookAt(attachment, layout, object, use);
+}
+
+bool FinishDeadSections(Attachment& attachment, const Layout& layout, std::byte* object) {
+  DeadOwners owners(attachment);
+  return !LookAt(attachment, layout, object, owners);
 }
 
 }  // namespace shoal::shm_internal

@@ -55,6 +55,13 @@ absl::StatusOr<ParticipantId> Participate(Attachment& attachment) {
   return id;
 }
 
+Holds* HoldsOrNull(const Attachment& attachment) {
+  // membership.joined (acquire)
+  const uint64_t known = const_cast<Attachment&>(attachment).membership().load(std::memory_order_acquire);
+  return known >> 32 == sync_internal::ProcessEpoch() && static_cast<ParticipantId>(known) != 0 ? &MembershipOf(attachment).holds
+                                                                                             : nullptr;
+}
+
 bool IsDeadAndUndone(const Attachment& attachment, ParticipantId id) {
   const int slot = SlotOf(id);
   if (slot < 0 || slot >= kMaxParticipants) return true;
@@ -70,6 +77,7 @@ bool IsDeadAndUndone(const Attachment& attachment, ParticipantId id) {
 
 int ReapDead(const std::shared_ptr<Attachment>& attachment) {
   const int reaped = Reap(*attachment, &TakeBack);
+  if (Holds* const holds = HoldsOrNull(*attachment); holds != nullptr) holds->DropUnused(*attachment);
   DestroyDoomed(attachment);
   return reaped;
 }

@@ -30,6 +30,9 @@ struct Membership final : Attachment::Companion {
 // REQUIRES: this process participates.
 inline Membership& MembershipOf(const Attachment& attachment) { return static_cast<Membership&>(*attachment.companion()); }
 
+// What it holds there; null: it does not participate.
+Holds* HoldsOrNull(const Attachment& attachment);
+
 // Whether `id` is dead (IsDead), and what it had open undone or finished: what it was just giving or taking is where it belongs.
 // Blocking: while another recoverer of the same section is at work.
 bool IsDeadAndUndone(const Attachment& attachment, ParticipantId id);

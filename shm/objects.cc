@@ -16,6 +16,7 @@
 #include <new>
 
 #include "shoal/shm/dispose.h"
+#include "shoal/shm/lingering.h"
 #include "shoal/shm/membership.h"
 #include "shoal/shm/object.h"
 #include "shoal/shm/stored_word.h"
@@ -86,7 +87,10 @@ void SettleCopy(const absl::Status& status) {
 void DropHold(Hold& hold) {
   if (!sync_internal::InProcessOf(hold.epoch)) return;  // in a forked child it is not ours
   const std::shared_ptr<Attachment> attachment = Holds::Drop(hold);
-  if (attachment != nullptr) DestroyDoomed(attachment);
+  if (attachment == nullptr) return;
+  // The locks of sync know nothing of segments, so nobody has looked since they were given up.
+  LetGoOfUnused(attachment);
+  DestroyDoomed(attachment);
 }
 
 Hold* Handle::hold_or_null() const {

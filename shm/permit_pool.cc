@@ -34,8 +34,8 @@
 #include <cstddef>
 
 #include "absl/strings/str_cat.h"
-#include "shoal/shm/dispose.h"
 #include "shoal/shm/held_words.h"
+#include "shoal/shm/lingering.h"
 #include "shoal/sync/deadline.h"
 #include "shoal/sync/process_epoch.h"
 #include "shoal/sync/robust_lock.h"
@@ -232,9 +232,8 @@ absl::Status Permit::Release() {
   if (!sync_internal::InProcessOf(epoch_)) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition, "the parent of this process holds this permit");
   }
-  const absl::Status given_back = pool.GiveBack(id_, count_);
-  shm_internal::DestroyAfterUse(attachment);
-  return given_back;
+  const shm_internal::GivingBack giving_back(attachment);
+  return pool.GiveBack(id_, count_);
 }
 
 }  // namespace shoal

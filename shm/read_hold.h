@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "shoal/shm/dispose.h"
+#include "shoal/shm/lingering.h"
 #include "shoal/shm/section.h"
 #include "shoal/sync/check.h"
 #include "shoal/sync/deadline.h"
@@ -71,7 +71,7 @@ class ReadHold final {
       return;  // a forked child: it is the parent who reads
     }
     lock_->ReleaseRead(self, *held_);
-    if (__builtin_expect(AnyDoomed(place.header()), 0)) DestroyDoomedAfter(place);
+    if (__builtin_expect(AnyLingers(place.attachment()), 0)) LetGoOfLingering(std::shared_ptr<Attachment>(place.shared_attachment()));
     place.Unpin();
   }
 

@@ -96,7 +96,6 @@ class Section final {
   }
   Attachment& attachment() const { return *attachment_; }
   const std::shared_ptr<Attachment>& shared_attachment() const { return attachment_; }
-  const SegmentHeader& header() const { return *reinterpret_cast<const SegmentHeader*>(base_); }
   HeapCache& cache() { return cache_; }
 
   // ---- for guards -----------------------------------------------------------------------------------------------------------

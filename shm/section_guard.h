@@ -5,14 +5,17 @@
 
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "shoal/shm/dispose.h"
+#include "shoal/shm/lingering.h"
+#include "shoal/shm/membership.h"
 #include "shoal/shm/section.h"
+#include "shoal/shm/sleep_in_guard.h"
 #include "shoal/sync/check.h"
 #include "shoal/sync/deadline.h"
 #include "shoal/sync/lock_holder.h"
@@ -102,7 +105,7 @@ class SectionGuard final {
     Section& section = *std::exchange(section_, nullptr);
     if (__builtin_expect(EndOf(section, locks_), 1)) return absl::OkStatus();
     absl::Status why = section.TakeFailure();
-    if (AnyDoomed(section.header())) DestroyDoomedAfter(section);
+    LetGoAfter(section);
     return why;
   }
   void RollbackAndEnd() {
@@ -133,12 +136,17 @@ class SectionGuard final {
     }
     void GiveUp() override {
       section_ = std::exchange(guard_.section_, nullptr);
+      sleep_.Begin(HoldsOrNull(section_->attachment()), words_);
       EndSlowly(*section_, guard_.locks_, /*commit=*/true);
     }
     absl::Status TakeAgain() override {
       bool recovered = false;
       absl::Status status = guard_.locks_.Take(*section_, sync_internal::Deadline::Infinite(), &recovered);
-      if (!status.ok()) return status;
+      sleep_.End();
+      if (!status.ok()) {
+        LetGoAfter(*section_);
+        return status;
+      }
       OpenSection(guard_.locks_, *section_);
       guard_.section_ = section_;
       guard_.recovered_ = recovered;
@@ -151,6 +159,7 @@ class SectionGuard final {
     SectionGuard& guard_;
     decltype(std::declval<const Locks&>().words()) words_;
     Section* section_ = nullptr;
+    SleepInGuard sleep_;
   };
 
  private:
@@ -202,8 +211,8 @@ class SectionGuard final {
     const bool committed = section.Commit();
     mine.open = nullptr;
     locks.Release(self);
-    if (!committed) return false;  // who takes the failure destroys the doomed
-    if (__builtin_expect(AnyDoomed(section.header()), 0)) DestroyDoomedAfter(section);
+    if (!committed) return false;  // who takes the failure lets go
+    LetGoAfter(section);
     return true;
   }
 
@@ -211,7 +220,7 @@ class SectionGuard final {
   __attribute__((noinline, cold)) static bool EndSlowlyForGood(Section& section, Locks locks, bool commit) {
     if (!Mine(section)) return true;
     if (!EndSlowly(section, locks, commit)) return false;
-    if (AnyDoomed(section.header())) DestroyDoomedAfter(section);
+    LetGoAfter(section);
     return true;
   }
   // The same for a guard that may come back to the objects.
@@ -229,6 +238,11 @@ class SectionGuard final {
     locks.Release(sync_internal::ThisThread());
     if (then.no_cancellation) pthread_setcancelstate(then.cancel_state, nullptr);
     return done;
+  }
+
+  // The objects may be nobody's any more.
+  static void LetGoAfter(Section& closed) {
+    if (__builtin_expect(AnyLingers(closed.attachment()), 0)) LetGoOfLingering(std::shared_ptr<Attachment>(closed.shared_attachment()));
   }
 
   [[noreturn]] __attribute__((noinline, cold)) static void LostUnasked() {

@@ -12,7 +12,6 @@
 #include "absl/status/statusor.h"
 #include "shoal/shm/array.h"
 #include "shoal/shm/attachment.h"
-#include "shoal/shm/dispose.h"
 #include "shoal/shm/layout.h"
 #include "shoal/shm/mutex.h"
 #include "shoal/shm/permit_pool.h"
@@ -211,7 +210,7 @@ Verdict Judge(void* shared) {
   const std::shared_ptr<Attachment> attachment = Attachment::Of(room.root);
   segment->Reap();
   if (room.torn || AnySectionIsOpen(*attachment)) return Verdict::kHalfDone;
-  if (shm_internal::AnyDoomed(attachment->header())) return Verdict::kLeaked;
+  if (attachment->header().ledger.doomed.load() != 0) return Verdict::kLeaked;
   return OfBlocks(BlocksBesideJournals(*attachment), room.blocks_at_first);
 }
 

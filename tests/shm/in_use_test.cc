@@ -14,6 +14,7 @@
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/journal.h"
 #include "shoal/shm/layout.h"
+#include "shoal/shm/lingering.h"
 #include "shoal/shm/mutex.h"
 #include "shoal/shm/permit_pool.h"
 #include "shoal/shm/rw_lock.h"
@@ -21,6 +22,7 @@
 #include "shoal/shm/shareable_sync.h"
 #include "shoal/shm/shared.h"
 #include "shoal/shm/value.h"
+#include "shoal/sync/condition.h"
 #include "shoal/sync/deadline.h"
 #include "shoal/sync/lock.h"
 #include "shoal/sync/rlock.h"
@@ -111,6 +113,76 @@ TEST(InUseTest, AnObjectOutlivesItsOwnSection) {
                   })
                   .ok());
   EXPECT_LT(segment.used_bytes(), inside);
+}
+
+// Whoever gives back a borrow or a permit touches the object after others can see it.
+TEST(InUseTest, WhoIsGivingBackKeepsTheObject) {
+  const Segment segment = NewSegment();
+  const auto keeper = segment.New<PermitPool>(1u).value();
+  const auto attachment = shm_internal::Attachment::Of(keeper.get());
+  const size_t baseline = segment.used_bytes();
+  auto permit = segment.New<PermitPool>(5u).value()->Acquire().value();
+  {
+    const shm_internal::GivingBack another(attachment);
+    ASSERT_TRUE(permit.Release().ok());
+    EXPECT_GT(segment.used_bytes(), baseline);
+  }
+  EXPECT_EQ(segment.used_bytes(), baseline);
+}
+
+// It comes back to the lock.
+TEST(InUseTest, AGuardThatSleepsInAConditionKeepsTheObject) {
+  const Segment segment = NewSegment();
+  const auto keeper = segment.New<Mutex<Wide>>().value();
+  const auto condition = segment.New<Condition>().value();
+  const size_t baseline = segment.used_bytes();
+  Mutex<Wide>* mutex = nullptr;
+  tests::Party sleeper(tests::World::kThreads, [&] {
+    auto guard = [&] {
+      const auto handle = segment.New<Mutex<Wide>>().value();
+      mutex = handle.get();
+      return handle->Lock().value();
+    }();
+    EXPECT_TRUE(condition->Wait(guard, [&] { return guard->numbers[5] == 7; }).ok());
+  });
+  sleeper.AwaitAsleep();
+  const size_t used = segment.used_bytes();
+  EXPECT_GT(used, baseline);
+  segment.New<Mutex<Wide>>().value()->Lock().value().Release();  // lets go of what nobody uses
+  EXPECT_EQ(segment.used_bytes(), used);
+  {
+    auto guard = mutex->Lock().value();  // without a handle, as nobody should
+    guard->numbers[5] = 7;
+    EXPECT_TRUE(condition->NotifyAll(guard).ok());
+  }
+  sleeper.Join();
+  EXPECT_EQ(segment.used_bytes(), baseline);
+}
+
+// A handle may be taken again, from where another is stored.
+TEST(InUseTest, WhatIsHeldAgainIsHeld) {
+  struct Root {
+    Shared<PermitPool> stored;
+  };
+  const Segment segment = NewSegment();
+  const auto root = segment.New<Mutex<Root>>().value();
+  const auto keeper = segment.New<PermitPool>(1u).value();
+  const size_t baseline = segment.used_bytes();
+  auto pool = segment.New<PermitPool>(2u).value();
+  const size_t used = segment.used_bytes();
+  root->Lock().value()->stored = pool;
+  for (const bool again : {false, true}) {
+    auto permit = pool->Acquire().value();
+    pool.Reset();
+    if (again) pool = root->Lock().value()->stored;
+    ASSERT_TRUE(permit.Release().ok());
+    if (!again) pool = root->Lock().value()->stored;
+  }
+  root->Lock().value()->stored.Reset();
+  EXPECT_EQ(segment.used_bytes(), used);
+  EXPECT_EQ(pool->available(), 2u);
+  pool.Reset();
+  EXPECT_EQ(segment.used_bytes(), baseline);
 }
 
 // In a thread that ends with it in its hands.
