@@ -20,7 +20,8 @@ namespace shoal {
 // Errors: NotFound: nobody listens there; PermissionDenied: another user's process does, or may not be asked; DeadlineExceeded;
 // FailedPrecondition: its messages are of other types (the message says where they differ), or it is another kind of program;
 // Unavailable: it hung up, or has ended, or cannot make a connection; ResourceExhausted: its segment has no room for another
-// connection, or here is none for a descriptor or the segment; InvalidArgument: that is no address.
+// connection, or here is none for a descriptor or the segment; DataLoss: what it says makes no sense; InvalidArgument: that is no
+// address.
 template <class S, class R = S>
 [[nodiscard]] absl::StatusOr<Connection<S, R>> Client(std::string_view address,
                                                       absl::Duration timeout = absl::InfiniteDuration()) {

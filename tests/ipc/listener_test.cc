@@ -384,8 +384,7 @@ TEST_P(ListenerTest, AFileNamedFromHereIsRemovedFromAnywhere) {
   party.Join();
 }
 
-// ---- the lock that starters take
-// --------------------------------------------------------------------------------------------------
+// ---- the lock that starters take -----------------------------------------------------------------------------------------------
 
 class AddressLockTest : public testing::Test {
  protected:
@@ -441,8 +440,37 @@ TEST_F(AddressLockTest, WhatIsNoLockIsLeftAlone) {
   EXPECT_TRUE(absl::IsNotFound(AddressLock::Take(directory_ + "/none/socket", sync_internal::Deadline::Passed()).status()));
 }
 
-// ---- patience
-// -------------------------------------------------------------------------------------------------------------------
+// ---- a listener that goes when it has made its offer ---------------------------------------------------------------------------
+
+// It has died, and its pipe has gone with it; or it has taken its end back, and hung up. Its offer is there still.
+TEST(ListenerOfferTest, AnEndThatHasGoneSinceItWasOfferedIsAListenerThatHasGone) {
+  const Segment segment = Segment::Create().value();
+  const std::string address = "@shoal-offer-" + std::to_string(getpid());
+  for (const bool died : {true, false}) {
+    SocketAddress at = ParseAddress(address).value();
+    const UniqueFd listening(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(bind(listening.get(), at.get(), at.size), 0) << strerror(errno);
+    ASSERT_EQ(listen(listening.get(), 1), 0) << strerror(errno);
+    Party client(World::kThreads, [&] {
+      const absl::Status status = Client<int>(address).status();
+      EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+    });
+    const UniqueFd server(accept4(listening.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    tests::Await([&] { return ipc_internal::ReceivePacket(server.get(), Word::kHello, nullptr).ok(); });
+    auto ends = Pipe<int>({.segment = &segment}).value();
+    uint64_t offered = 0;
+    {
+      const auto ticket = ends.second.HandOver().value();
+      offered = ticket.number();
+    }
+    if (died) ends.first = Connection<int>();
+    ASSERT_TRUE(ipc_internal::SendPacket(server.get(), {.word = Word::kOffer, .ticket = offered}, segment.fd()).ok());
+    if (!died) shutdown(server.get(), SHUT_RDWR);
+    client.Join();
+  }
+}
+
+// ---- patience ------------------------------------------------------------------------------------------------------------------
 
 // A listener without its types, whose patience can come to an end.
 class PatienceTest : public testing::Test {
@@ -546,29 +574,6 @@ TEST_F(PatienceTest, ManyWhoHaveTakenTheirEndsAreAllAccepted) {
     for (Connection<int>& end : ours) EXPECT_EQ(end.Recv(kAtOnce).value(), 1);
     socket_->SetPatienceForTest(absl::Hours(1));
   }
-}
-
-// The listener offers an end that it has taken back by the time it is looked at.
-TEST(LateClientTest, WhoComesTooLateIsToldSo) {
-  const Segment segment = Segment::Create().value();
-  auto [near, far] = Pipe<int>({.segment = &segment}).value();
-  uint64_t stale = 0;
-  {
-    const auto ticket = far.HandOver().value();
-    stale = ticket.number();
-  }
-  const std::string address = "@shoal-late-client-" + std::to_string(getpid());
-  SocketAddress at = ParseAddress(address).value();
-  const UniqueFd listening(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-  ASSERT_EQ(bind(listening.get(), at.get(), at.size), 0);
-  ASSERT_EQ(listen(listening.get(), 1), 0);
-  tests::Party client(tests::World::kThreads, [&] {
-    const auto end = Client<int>(address);
-    EXPECT_TRUE(absl::IsUnavailable(end.status())) << end.status();
-  });
-  const UniqueFd accepted(accept(listening.get(), nullptr, nullptr));
-  EXPECT_TRUE(ipc_internal::SendPacket(accepted.get(), {.word = Word::kOffer, .ticket = stale}, segment.fd()).ok());
-  client.Join();
 }
 
 TEST(ListenerAddressTest, WhatCannotBeAnAddressIsRefused) {
