@@ -1,11 +1,13 @@
 // shm/participants.cc: who is a participant, and what happens when one is not any more.
 //
 //  life word           meaning                                                who may change it, to what
-//   0                  nobody has the slot                                    a joining keeper → its TID, then + WAITERS
+//   0                  nobody has the slot                                    a joining keeper → its TID
+//   TID                its process has just joined                            its keeper, and whoever watches it → + WAITERS
 //   TID + WAITERS      its process lives                                      the keeper → 0, leaving; the kernel → died
 //   died               its process is gone, or going: its keeper has ended    a reaper → 0, when nothing of it is left
 //
-//  WAITERS is always set, because every other keeper sleeps on the word and the kernel wakes only where the bit is.
+//  WAITERS is always set, because every other keeper sleeps on the word and the kernel wakes only where the bit is. Who finds it missing
+//  sets it: its owner may be stopped before it does, and nobody is to look at it again and again meanwhile.
 //
 //  A process dies thread by thread, and its keeper need not be the last: so nothing is taken back before the life words of its threads
 //  (thread_slot.h) have died too. All of these are marks of the kernel, so nobody waits long and nobody guesses.
@@ -89,6 +91,15 @@ FutexExpectation UntilItEnds(RobustWord& life) {
   const uint32_t seen =
       life.word.fetch_or(sync_internal::kWaiters, std::memory_order_relaxed);  // relaxed: the sleep compares
   if (sync_internal::IsFree(seen)) return {&life.word, ~seen};                 // it has ended: do not sleep
+  return {&life.word, seen | sync_internal::kWaiters};
+}
+
+// What a keeper sleeps on while another lives, whose life word it has seen: the word, with that bit.
+FutexExpectation WhileItLives(RobustWord& life, uint32_t seen) {
+  // relaxed, both: the sleep compares; if the word was changed meanwhile it is not slept on
+  if (uint32_t as_seen = seen; (seen & sync_internal::kWaiters) == 0) {
+    life.word.compare_exchange_strong(as_seen, seen | sync_internal::kWaiters, std::memory_order_relaxed);
+  }
   return {&life.word, seen | sync_internal::kWaiters};
 }
 
@@ -252,7 +263,7 @@ class Participant::Keeper final {
         if (sync_internal::OwnerDied(life)) {
           if (RobustWord* const running = ReapSlot(*attachment_, i, reaper_)) expectations.push_back(UntilItEnds(*running));
         } else if (life != 0) {
-          expectations.push_back({&slot.life.word, life | sync_internal::kWaiters});
+          expectations.push_back(WhileItLives(slot.life, life));
         }
       }
       if (expectations.size() == kOwnWords) {

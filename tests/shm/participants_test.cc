@@ -15,6 +15,10 @@
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/layout.h"
 #include "shoal/shm/memory_file.h"
+#include "shoal/shm/thread_slot.h"
+#include "shoal/sync/deadline.h"
+#include "shoal/sync/robust_list.h"
+#include "shoal/sync/robust_lock.h"
 
 namespace shoal::shm_internal {
 namespace {
@@ -99,6 +103,20 @@ TEST(ParticipantsTest, WhoLeavesIsNotReapedAndItsSlotIsAnotherLife) {
   waitpid(second.pid, nullptr, 0);
   EXPECT_EQ(Reap(*attachment, &Count), 1);
   EXPECT_EQ(reaped_count, 1);
+}
+
+// It is stopped between two steps of joining. Who watches it sets the bit that it has not set yet, and sleeps.
+TEST(ParticipantsTest, WhoIsAboutToJoinKeepsNobodyAwake) {
+  const std::shared_ptr<Attachment> attachment = NewSegment();
+  auto own = Participant::Join(*attachment, &Count);
+  ASSERT_TRUE(own.ok()) << own.status();
+  ParticipantSlot& slot = attachment->participants()[static_cast<size_t>(SlotOf((*own)->id()) + 1)];
+  bool owner_died = false;
+  sync_internal::Thread& self = sync_internal::ThisThread();
+  ASSERT_TRUE(sync_internal::Acquire(self, slot.life, sync_internal::Deadline::Passed(), &owner_died).ok());
+  TellOfDeath(attachment->header());
+  while ((slot.life.word.load() & sync_internal::kWaiters) == 0) sched_yield();
+  sync_internal::Release(self, slot.life);
 }
 
 // A reaper holds the words of the dead one's threads while it is at them.
