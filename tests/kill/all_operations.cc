@@ -6,7 +6,9 @@
 #include "shoal/tests/kill/heap_operations.h"
 #include "shoal/tests/kill/holding_operations.h"
 #include "shoal/tests/kill/last_use_operations.h"
+#include "shoal/tests/kill/listener_operations.h"
 #include "shoal/tests/kill/named_segment_operations.h"
+#include "shoal/tests/kill/participant_operations.h"
 #include "shoal/tests/kill/plugin_operations.h"
 #include "shoal/tests/kill/object_operations.h"
 #include "shoal/tests/kill/map_operations.h"
@@ -30,6 +32,8 @@ constexpr OperationGroup kGroups[] = {
     {"holding", HoldingOperations, HoldingOperationsThatTear},
     {"map", MapOperations, MapOperationsThatTear},
     {"connection", ConnectionOperations, ConnectionOperationsThatHang},
+    {"listener", ListenerOperations, ListenerOperationsThatHang},
+    {"participant", ParticipantOperations, ParticipantOperationsThatLeak},
     {"queue", QueueOperations, QueueOperationsThatLose},
 };
 

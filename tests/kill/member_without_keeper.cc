@@ -8,7 +8,9 @@
 #include "shoal/shm/membership.h"
 #include "shoal/shm/participants.h"
 #include "shoal/sync/check.h"
+#include "shoal/sync/futex.h"
 #include "shoal/sync/process_epoch.h"
+#include "shoal/sync/robust_list.h"
 #include "shoal/sync/robust_lock.h"
 
 namespace shoal::tests {
@@ -36,6 +38,15 @@ void JoinWithoutKeeper(Attachment& attachment) {
   sync_internal::Release(self, joining);
   attachment.SetCompanion(std::make_unique<Membership>());
   attachment.membership() = uint64_t{sync_internal::ProcessEpoch()} << 32 | id;
+}
+
+void JoinWatchedWithoutKeeper(Attachment& attachment) {
+  if (attachment.membership().load() >> 32 == sync_internal::ProcessEpoch()) return;
+  JoinWithoutKeeper(attachment);
+  const auto id = static_cast<ParticipantId>(attachment.membership().load());
+  attachment.participants()[static_cast<size_t>(shm_internal::SlotOf(id))].life.word |= sync_internal::kWaiters;
+  ++attachment.header().deaths;
+  sync_internal::WakeAll(attachment.header().deaths);
 }
 
 void LeaveWithoutKeeper(Attachment& attachment) {

@@ -9,6 +9,9 @@ namespace shoal::tests {
 // instruction by instruction; and it reaps nobody unless it is told to.
 void JoinWithoutKeeper(shm_internal::Attachment& attachment);
 
+// The same, unless this process is one already; and the keepers of those who are there watch it, as they do others.
+void JoinWatchedWithoutKeeper(shm_internal::Attachment& attachment);
+
 // Ends that. REQUIRES: by the same thread, before the segment is unmapped.
 void LeaveWithoutKeeper(shm_internal::Attachment& attachment);
 

@@ -21,6 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::Contains;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -222,6 +223,17 @@ TEST(RepositoryTest, EveryCallThatChangesAContainerOrOpensASectionIsKilled) {
   for (const char* const made : {"New<Mutex<Bush>>(2,", "New<RwLock<Bush>>(1,"}) {
     EXPECT_THAT(TextOf("tests/kill/object_operations.cc"), HasSubstr(made)) << "no full object is made there";
   }
+}
+
+// The calls by which programs meet that know only a name.
+TEST(RepositoryTest, EveryCallOfAListenerAndAClientIsKilled) {
+  const std::string called = TextOf("tests/kill/listener_operations.cc") + TextOf("tests/kill/listener_room.cc");
+  const std::set<std::string> calls = Mutators(TextOf("ipc/listener.h"), "Listener");
+  EXPECT_THAT(calls, Contains("Listener::Accept"));
+  for (const std::string& call : calls) {
+    EXPECT_THAT(called, ContainsRegex("(\\.|->|::)" + call.substr(call.rfind(':') + 1) + "\\(")) << "no operation of tests/kill calls it";
+  }
+  for (const char* const part : {"->Close()", "Client<"}) EXPECT_THAT(called, HasSubstr(part));
 }
 
 }  // namespace
