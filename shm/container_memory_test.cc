@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <new>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
@@ -149,6 +150,24 @@ TEST(ContainerMemoryTest, TakingBlocksIsRefusedAndChangesNothing) {
   EXPECT_NE(refused, 0u) << "it never needed any";
   ASSERT_TRUE(world.Change([](Vector<String>& v) { return v.PushBack(kText); }).ok());
   world.Look([&](const Vector<String>& v) { EXPECT_EQ(v.size(), made + 1); });
+}
+
+TEST(HandleMemoryTest, AnObjectThatCouldNotBeHeldIsNotMade) {
+  const Segment segment = Segment::Create({.limit_bytes = size_t{1} << 20}).value();
+  const auto keeper = segment.New<Mutex<int64_t>>().value();
+  const size_t baseline = segment.used_bytes();
+  Shared<Mutex<int64_t>> made;
+  for (int64_t allowed = 0; !made; ++allowed) {
+    ASSERT_LT(allowed, 100);
+    EXPECT_EQ(segment.used_bytes(), baseline) << "with " << allowed - 1 << " allocations";
+    shm_internal::AllowAllocations(allowed);
+    try {
+      if (auto object = segment.New<Mutex<int64_t>>(); object.ok()) made = *std::move(object);
+    } catch (const std::bad_alloc&) {
+    }
+    shm_internal::AllowAllocations(shm_internal::kAllAllocations);
+  }
+  EXPECT_EQ(*made->Lock().value(), 0);
 }
 
 // Nothing of this process holds the object, only a stored handle; taking one more fails, at each allocation that it needs.

@@ -53,7 +53,7 @@ class Holds final {
   // DataLoss: there is no such object. FailedPrecondition: it is of another type. And the errors of a lock.
   absl::StatusOr<Hold*> Take(const std::shared_ptr<Attachment>& attachment, ParticipantId self, uint64_t offset,
                              const TypeDescription& type);
-  // The same for an object that this process has just made: its bit is set.
+  // The same for an object that this process is making, with its bit set: before anybody can find it.
   Hold* Adopt(const std::shared_ptr<Attachment>& attachment, ParticipantId self, uint64_t offset, const TypeDescription& type);
 
   // InternType, remembered. InvalidArgument: see CheckCanBeDestroyed.

@@ -55,8 +55,10 @@ absl::StatusOr<Creation> Creation::Begin(const std::shared_ptr<Attachment>& atta
 absl::StatusOr<Hold*> Creation::Finish() {
   SHOAL_RETURN_IF_ERROR(section_->failure());  // the constructor has copied a handle
   SHOAL_RETURN_IF_ERROR(section_->Defer(Reference::kMade, offset_, SlotOf(self_)));
+  // Before the commit: what lacks the memory for its record is not made.
+  Hold* const hold = MembershipOf(*attachment_).holds.Adopt(attachment_, self_, offset_, *type_);
   section_.Commit();
-  return MembershipOf(*attachment_).holds.Adopt(attachment_, self_, offset_, *type_);
+  return hold;
 }
 
 // ---- handles -----------------------------------------------------------------------------------------------------------------
