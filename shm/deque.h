@@ -69,7 +69,7 @@ class Deque final {
 
   // ---- reading --------------------------------------------------------------------------------------------------------------
 
-  size_t size() const { return core_.size; }
+  size_t size() const { return core_.LookInLoop(kShape).size; }
   bool empty() const { return core_.Look(kShape).size == 0; }
   size_t capacity() const { return core_.capacity; }
   const_iterator begin() const { return {core_.Look(kShape), 0}; }
@@ -78,9 +78,9 @@ class Deque final {
     return {seen, seen.size};
   }
   const T& operator[](size_t index) const {
-    if (__builtin_expect(index >= core_.size, 0)) shm_internal::IndexOutOfRange(index, core_.size);
-    const size_t place = core_.first + index;
-    return reinterpret_cast<const T*>(core_.elements.get())[place >= core_.capacity ? place - core_.capacity : place];
+    const shm_internal::DequeExtent seen = core_.LookInLoop(kShape);
+    if (__builtin_expect(index >= seen.size, 0)) shm_internal::IndexOutOfRange(index, seen.size, core_.size);
+    return *At(seen.elements, seen.PlaceOf(index));
   }
 
   // One element, after the header has been compared with the segment. DataLoss; OutOfRange; FailedPrecondition: not in a segment.

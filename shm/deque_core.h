@@ -2,13 +2,13 @@
 #define SHOAL_SHM_DEQUE_CORE_H_
 
 #include <algorithm>
-#include <boost/interprocess/offset_ptr.hpp>
 #include <cstddef>
 #include <cstdint>
 
 #include "absl/status/status.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/section.h"
+#include "shoal/shm/segment_around.h"
 #include "shoal/shm/vector_core.h"
 
 // A Deque's header: a block of places for elements of one size, used as a ring. Knows no types.
@@ -37,13 +37,13 @@ struct DequeChange : DequeExtent {
 
 // All zero is an empty one.
 struct DequeCore {
-  boost::interprocess::offset_ptr<std::byte> elements;  // means nothing while the capacity is 0
-  uint64_t size = 0;
-  uint64_t capacity = 0;
-  uint64_t first = 0;
-  uint64_t saved_in = 0;  // as in VectorCore
-  uint64_t kept_first = 0;
-  uint64_t kept = 0;
+  HeaderLink elements;  // means nothing while the capacity is 0
+  HeaderWord size = 0;
+  HeaderWord capacity = 0;
+  HeaderWord first = 0;
+  HeaderWord saved_in = 0;  // as in VectorCore
+  HeaderWord kept_first = 0;
+  HeaderWord kept = 0;
 
   // These as VectorCore's.
   template <class Covers>
@@ -71,6 +71,15 @@ struct DequeCore {
     if (__builtin_expect(!Read(shape, is_ours, seen), 0)) seen = {};
     return seen;
   }
+  __attribute__((always_inline)) DequeExtent LookInLoop(ElementShape shape) const {
+    DequeExtent seen;
+    seen.elements = Follow(elements);
+    seen.capacity = capacity;
+    seen.first = first;
+    const size_t within = SizeIfWithin(this, seen.elements, size, seen.capacity, shape);
+    seen.size = within & -static_cast<size_t>(seen.first < seen.capacity);
+    return seen;
+  }
   absl::Status ReadIn(const Attachment& attachment, ElementShape shape, DequeExtent& extent) const;
   absl::Status ReadAnywhere(ElementShape shape, DequeExtent& extent) const;
 
@@ -81,7 +90,7 @@ struct DequeCore {
     change.section = section;
     if (__builtin_expect(!ReadIn(*section, shape, change), 0)) return Nonsense();
     if (__builtin_expect(saved_in != section->number(), 0)) return SaveHeader(change);
-    change.kept = std::min(Once(kept), change.capacity);
+    change.kept = std::min<size_t>(Once(kept), change.capacity);
     change.kept_first = change.capacity == 0 ? 0 : Once(kept_first) % change.capacity;
     return absl::OkStatus();
   }

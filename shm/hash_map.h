@@ -16,6 +16,7 @@
 #include "shoal/shm/hash_map_core.h"
 #include "shoal/shm/hash_map_key.h"
 #include "shoal/shm/section.h"
+#include "shoal/shm/segment_around.h"
 #include "shoal/shm/shareable.h"
 #include "shoal/shm/stored.h"
 #include "shoal/sync/status.h"

@@ -35,8 +35,9 @@ namespace shoal {
 //     return first->prices.PushBack(3.5);
 //   });
 //
-// Reading is const and costs what std::vector costs. What changes says so: Set, Edit and EditAll save what they are about to
-// change, once in a section, and then give access. References and spans end with the next call that changes the vector's size.
+// Reading is const and costs what std::vector costs; an index outside of a loop one or two nanoseconds more. What changes says so:
+// Set, Edit and EditAll save what they are about to change, once in a section, and then give access. References and spans end with the
+// next call that changes the vector's size.
 //
 // Thread safety:   that of the Mutex or RwLock around it: const calls may run concurrently.
 // Process safety:  lies in a segment, at whatever address that is mapped. Elsewhere it is empty, and stays so. It neither copies nor
@@ -46,10 +47,10 @@ namespace shoal {
 //                  with the Mutex. References into it are valid while the section is open.
 // Errors:          every call that returns a Status leaves the vector as it was unless it is OK. FailedPrecondition: it does not lie in a
 //                  segment, or this thread has no section open there. ResourceExhausted: the segment is full, or the
-//                  section has changed too much, or this process has no memory of its own. OutOfRange: an index. DataLoss: the header makes no sense. operator[] with a wrong index
-//                  ends the process. begin, end, data and empty compare the header with the segment, too, and what makes no sense
-//                  reads as empty. size and operator[] trust it, as a comparison for each element takes as long as reading it: where
-//                  shared bytes are in doubt and an index is needed, take it of Checked. Nothing of ours throws.
+//                  section has changed too much, or this process has no memory of its own. OutOfRange: an index. DataLoss: the header
+//                  makes no sense. Whatever gives access to elements, and size, compares the header with the segment, too: what
+//                  makes no sense reads as empty. operator[] with an index that is not below size() ends the process. Nothing of
+//                  ours throws.
 //                  What an element's constructor, a conversion or a range throws comes out and leaves the vector as it was, too:
 //                  who catches it inside the section may go on and commit. Such code changes nothing in the segment itself.
 // Allocation:      one block, doubled when it is full. A section that grows it needs the old block until it commits.
@@ -66,7 +67,7 @@ class Vector final {
 
   // ---- reading --------------------------------------------------------------------------------------------------------------
 
-  size_t size() const { return core_.size; }
+  size_t size() const { return core_.LookInLoop(kShape).size; }
   bool empty() const { return core_.Look(kShape).size == 0; }
   size_t capacity() const { return core_.capacity; }
   const T* data() const { return begin(); }
@@ -76,9 +77,9 @@ class Vector final {
     return At(seen.elements, seen.size);
   }
   const T& operator[](size_t index) const {
-    const T* const all = reinterpret_cast<const T*>(core_.first());  // before the comparison, so that a loop reads it once
-    if (__builtin_expect(index >= core_.size, 0)) shm_internal::IndexOutOfRange(index, core_.size);
-    return all[index];
+    const shm_internal::VectorExtent seen = core_.LookInLoop(kShape);
+    if (__builtin_expect(index >= seen.size, 0)) shm_internal::IndexOutOfRange(index, seen.size, core_.size);
+    return *At(seen.elements, index);
   }
 
   // All elements, after the header has been compared with the segment. DataLoss; FailedPrecondition: not in a segment.

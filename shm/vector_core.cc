@@ -37,12 +37,6 @@ namespace shoal::shm_internal {
 
 using sync_internal::MakeStatus;
 
-AddressRange SegmentAroundSlowly(const void* object) {
-  const std::shared_ptr<Attachment> attachment = Attachment::Of(object);
-  if (attachment == nullptr) return {};
-  return {reinterpret_cast<uintptr_t>(attachment->base()), attachment->size_bytes()};
-}
-
 absl::Status VectorCore::Nonsense() const {
   return MakeStatus(absl::StatusCode::kDataLoss,
                     absl::StrCat("the header of a container is damaged: ", size, " elements, room for ", capacity));
@@ -128,11 +122,15 @@ absl::Status VectorCore::Swap(ElementShape shape, VectorCore& left, VectorCore& 
   return absl::OkStatus();
 }
 
-void IndexOutOfRange(size_t index, size_t size) {
+void IndexOutOfRange(size_t index, size_t size, const HeaderWord& said) {
   const sync_internal::NoCancellation whole;
-  char text[128];
+  char text[160];
   const int length =
-      snprintf(text, sizeof(text), "shoal: broken invariant: index %zu of a container of %zu elements\n", index, size);
+      size == said
+          ? snprintf(text, sizeof(text), "shoal: broken invariant: index %zu of a container of %zu elements\n", index, size)
+          : snprintf(text, sizeof(text),
+                     "shoal: broken invariant: index %zu of a container whose header is damaged: it says %llu elements\n",
+                     index, said);
   [[maybe_unused]] const ssize_t ignored = write(STDERR_FILENO, text, static_cast<size_t>(length));
   abort();
 }

@@ -2,13 +2,16 @@
 #define SHOAL_SHM_VECTOR_CORE_H_
 
 #include <algorithm>
+#include <bit>
 #include <boost/interprocess/offset_ptr.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "absl/status/status.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/section.h"
+#include "shoal/shm/segment_around.h"
 
 // What Vector, String and Box are made of: a header that names a block of elements of one size, and knows of no type. What has to
 // be saved when is told in vector_core.cc.
@@ -20,6 +23,20 @@ struct ElementShape {
   size_t alignment;
 };
 
+inline constexpr size_t kMaxSegmentBytes = size_t{1} << 40;
+
+// A word of a header. It has 64 bits, and is none of the types that elements mostly are: a store to an int64_t, uint64_t or size_t is then
+// none to a header, and a loop that stores such ones need not read the header again.
+using HeaderWord = unsigned long long;
+static_assert(sizeof(HeaderWord) == 8 && !std::is_same_v<HeaderWord, uint64_t> && !std::is_same_v<HeaderWord, size_t>);
+using HeaderLink = boost::interprocess::offset_ptr<std::byte, std::ptrdiff_t, HeaderWord>;
+// Where a link leads. Without offset_ptr's question whether it is null, and the union that may be anything.
+inline std::byte* Follow(const HeaderLink& link) {
+  return reinterpret_cast<std::byte*>(reinterpret_cast<uintptr_t>(&link) + reinterpret_cast<const HeaderWord&>(link));
+}
+static_assert(sizeof(HeaderLink) == sizeof(HeaderWord) && std::is_standard_layout_v<HeaderLink>,
+              "its offset is all there is of it");
+
 // What is read from shared memory is read once: the compiler must not read it again after it has been checked.
 template <class Word>
 inline Word Once(Word value) {
@@ -27,20 +44,20 @@ inline Word Once(Word value) {
   return value;
 }
 
-// A range of addresses: the segment that something lies in.
-struct AddressRange {
-  uintptr_t base = 0;
-  size_t size = 0;
-  bool operator()(const void* address, size_t bytes) const {
-    const size_t offset = reinterpret_cast<uintptr_t>(address) - base;
-    return offset < size && bytes <= size - offset;
-  }
-};
-AddressRange SegmentAroundSlowly(const void* object);
-inline AddressRange SegmentAround(const void* object) {
-  const ThreadSections& mine = SectionsAsKnown();  // a segment lies where it lies in a forked child, too
-  if (__builtin_expect(reinterpret_cast<uintptr_t>(object) - mine.base < mine.size, 1)) return {mine.base, mine.size};
-  return SegmentAroundSlowly(object);
+// `size`, if so many of `capacity` elements from `elements` on can be: in the segment that `container` lies in; else 0. As VectorCore::Read
+// has it, but without a branch: what does not change in a loop is computed in front of it.
+__attribute__((always_inline)) inline size_t SizeIfWithin(const void* container, const std::byte* elements, size_t size,
+                                                          size_t capacity, ElementShape shape) {
+  const PackedRange segment = PackedSegmentAround(container);
+  const auto segment_bytes = static_cast<size_t>(segment >> 64);
+  const size_t offset = reinterpret_cast<uintptr_t>(elements) - static_cast<uintptr_t>(segment);
+  // Two comparisons in one: the low bits of what is not aligned make it large. A segment begins at a page.
+  const int unaligned_bits = std::countr_zero(shape.alignment);
+  bool sane = std::rotr(offset, unaligned_bits) <= segment_bytes >> unaligned_bits;
+  sane &= size <= capacity;
+  sane &= capacity <= kMaxSegmentBytes / shape.bytes;
+  sane &= capacity * shape.bytes <= segment_bytes - offset;
+  return size & -static_cast<size_t>(sane);
 }
 
 // What a header says.
@@ -69,16 +86,16 @@ struct VectorRoom {
 
 // All zero is an empty one.
 struct VectorCore {
-  boost::interprocess::offset_ptr<std::byte> elements;  // means nothing while the capacity is 0
-  uint64_t size = 0;
-  uint64_t capacity = 0;
-  uint64_t saved_in = 0;  // number of the section that has saved this header, or made it
-  uint64_t kept = 0;      // in that section: VectorChange::kept
+  HeaderLink elements;  // means nothing while the capacity is 0
+  HeaderWord size = 0;
+  HeaderWord capacity = 0;
+  HeaderWord saved_in = 0;  // number of the section that has saved this header, or made it
+  HeaderWord kept = 0;      // in that section: VectorChange::kept
 
-  static constexpr size_t kMaxBytes = size_t{1} << 40;  // of a segment
+  static constexpr size_t kMaxBytes = kMaxSegmentBytes;
 
-  // The same for whoever only looks, and has no Status to tell by: what makes no sense reads as empty. A few comparisons, so that a loop
-  // asks once.
+  // What the header says, for whoever only looks, and has no Status to tell by: what makes no sense reads as empty. A few comparisons,
+  // each time.
   __attribute__((always_inline)) VectorExtent Look(ElementShape shape) const {
     VectorExtent seen;
     const auto is_ours = [this](const void* at, size_t bytes) __attribute__((always_inline)) {
@@ -88,10 +105,18 @@ struct VectorCore {
     return seen;
   }
 
-  // Where the elements are, if there are any; trusts the header. Without offset_ptr's question whether it is null, for operator[].
-  const std::byte* first() const {
-    return reinterpret_cast<const std::byte*>(reinterpret_cast<uintptr_t>(&elements) + elements.get_offset());
+  // The same for access by index, which is mostly a loop: nothing here keeps a compiler from doing it once, in front of the loop.
+  // docs/decisions has figures. The address means nothing if the size is 0.
+  __attribute__((always_inline)) VectorExtent LookInLoop(ElementShape shape) const {
+    VectorExtent seen;
+    seen.elements = Follow(elements);
+    seen.capacity = capacity;
+    seen.size = SizeIfWithin(this, seen.elements, size, seen.capacity, shape);
+    return seen;
   }
+
+  // Where the elements are, if there are any; trusts the header.
+  const std::byte* first() const { return Follow(elements); }
 
   // Reads the header; false: it makes no sense. `covers(address, bytes)` tells whether these are the segment's heap's.
   template <class Covers>
@@ -122,7 +147,7 @@ struct VectorCore {
     change.section = section;
     if (__builtin_expect(!ReadIn(*section, shape, change), 0)) return Nonsense();
     if (__builtin_expect(saved_in != section->number(), 0)) return SaveHeader(change);
-    change.kept = std::min(Once(kept), change.capacity);
+    change.kept = std::min<size_t>(Once(kept), change.capacity);
     return absl::OkStatus();
   }
 
@@ -169,8 +194,9 @@ struct VectorCore {
 };
 static_assert(sizeof(VectorCore) == 40 && alignof(VectorCore) == 8, "part of the shared layout");
 
-// Ends the process: an index that this program computed is wrong.
-[[noreturn]] void IndexOutOfRange(size_t index, size_t size);
+// Ends the process: an index that this program computed is wrong, or the header that says how many there are: `said` is what it says,
+// `size` what can be.
+[[noreturn]] void IndexOutOfRange(size_t index, size_t size, const HeaderWord& said);
 
 absl::Status OutOfRange(size_t index, size_t size);
 // FailedPrecondition: a container would come to lie in a block of its own.

@@ -1,7 +1,7 @@
 // Bits are flipped at random in a live segment: in containers of every kind, in the blocks behind them, in the heap's own words and in the
 // segment's header. Property: every call answers with a status or with a value; nobody crashes, hangs, or reads or writes outside of
-// the mapping. That goes for the calls that can say so, and for those that users read with: iterators, view, ==, empty and * of a box.
-// (operator[] of Vector and Deque trusts the header, as its card says.)
+// the mapping. That goes for the calls that can say so, and for those that users read with: iterators, indexes below size(), view, ==,
+// empty and * of a box.
 //
 // The mapping has 64 MiB of inaccessible memory on both sides, so that an access a little outside is a crash, and wilder ones mostly are
 // one anyway.
@@ -156,9 +156,11 @@ class Round {
           seen_ += Sum(item.name.view()) + (item.name == "an item") + (item.name < "an item");
           if (!item.note.empty()) seen_ += Sum(*item.note);
         }
+        for (size_t i = 0; i < root.items.size(); ++i) seen_ += Sum(root.items[i].name);
         return;
       case 25:
         for (const String& waits : root.queue) seen_ += Sum(waits) + (waits == "waits");
+        for (size_t i = 0; i < root.queue.size(); ++i) seen_ += Sum(root.queue[i]);
         return;
       case 26:
         for (const auto& [name, row] : root.rows) {
