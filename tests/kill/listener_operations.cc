@@ -95,11 +95,6 @@ void StartAtOnce(void* shared, const Gate& gate) {
   gate.Hold();
 }
 
-// The next who starts has the dead one's lock, and takes its file away.
-void FindItTakenAndAskLast(Room& room) {
-  if (!room.served_last) FindItTaken(room);
-  listeners::AskLast(room);
-}
 void WakeServer(Room& room) { room.go.Set(); }
 
 Operation Registered(std::string name, void (*prepare)(Room&), void (*body)(Room&), Address address = Address::kFile,
@@ -108,7 +103,7 @@ Operation Registered(std::string name, void (*prepare)(Room&), void (*body)(Room
   operation.setup = [=](void* shared) { listeners::SetUp(*new (shared) Room{}, address, at_first, parties); };
   operation.prepare = On(prepare);
   operation.body = On(body);
-  operation.rescuer = On(listeners::MeetAgain);
+  operation.rescuer = On(listeners::ListenNext);
   operation.kill_rescuer_too = true;
   operation.may_sleep = [](const void*, int) { return false; };
   operation.check = listeners::Judge;
@@ -170,9 +165,7 @@ void AddStarters(std::vector<Operation>& operations) {
                                                 StartListening, Address::kFile, AtFirst::kLeftByADeadOne)));
   operations.push_back(BesideStarter(
       Registered("listener, abstract, made, another starts", BeAbleToListen, StartListening, Address::kAbstract)));
-  Operation operation = BesideServer(Registered("listener, made where somebody listens", BeAbleToListen, FindItTaken));
-  operation.rescuer = On(FindItTakenAndAskLast);
-  operations.push_back(operation);
+  operations.push_back(BesideServer(Registered("listener, made where somebody listens", BeAbleToListen, FindItTaken)));
 }
 
 void AddClosers(std::vector<Operation>& operations) {

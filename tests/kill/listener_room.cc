@@ -181,6 +181,7 @@ void AskWhoeverIsThere(Room& room) {
 }
 
 void AskLast(Room& room) {
+  ComeIn(room);
   room.go.Set();
   const absl::Status status = Ask(room, kLast, room.served_last);
   if (!status.ok() && !room.served_last) Complain(room, "the last client", status);
@@ -205,31 +206,41 @@ void ListenAndServeOnCue(Room& room) {
   ServeAll(room, *listener);
 }
 
-void MeetAgain(Room& room) {
+void ListenNext(Room& room) {
   room.go.Set();
-  Participate(room);
+  const auto listener = Listen(room);
+  if (!listener.ok()) Complain(room, "who listens next", listener.status());
+}
+
+namespace {
+
+// A new server and a new client.
+void Meet(Room& room) {
+  ComeIn(room);
   auto listener = Listen(room);
-  if (!listener.ok()) return Complain(room, "who listens next", listener.status());
+  if (!listener.ok()) return Complain(room, "who listens in the end", listener.status());
   std::thread client([&] {
     const absl::Status status = Ask(room, kUsual, false);
-    if (!status.ok()) Complain(room, "who comes next", status);
+    if (!status.ok()) Complain(room, "who comes in the end", status);
   });
-  if (Answer(room, *listener) != kUsual) Complain(room, "who comes next says nothing", absl::OkStatus());
+  if (Answer(room, *listener) != kUsual) Complain(room, "who comes in the end says nothing", absl::OkStatus());
   client.join();
 }
 
+}  // namespace
+
 Verdict Judge(void* shared) {
   Room& room = *static_cast<Room*>(shared);
+  Meet(room);
   TheSegment(room).Reap();
   const std::shared_ptr<Attachment> attachment = TheAttachment(room);
   const auto slots = attachment->participants();
-  const bool somebody_is_left =
-      std::any_of(slots.begin(), slots.end(), [](const auto& slot) { return slot.life.word.load() != 0; });
+  const auto participants = std::count_if(slots.begin(), slots.end(), [](const auto& slot) { return slot.life.word.load() != 0; });
   const Verdict blocks = OfBlocks(BlocksBesideJournals(*attachment), room.blocks_at_first);
   const bool removed = Segment::Remove(room.segment_name).ok() && rmdir(room.directory) == 0;
   if (room.half_done || AnySectionIsOpen(*attachment)) return Verdict::kHalfDone;
   if (room.answers_got < room.answers_sent) return Verdict::kLost;
-  if (somebody_is_left || room.leaked || !removed) return Verdict::kLeaked;
+  if (participants != 1 || room.leaked || !removed) return Verdict::kLeaked;
   return blocks;
 }
 

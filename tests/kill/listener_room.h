@@ -70,14 +70,17 @@ int64_t Answer(Room& room, PairListener& listener);
 // Parties. `Serve` answers all who come, until it has answered the last; nothing is left of them in its process.
 void AskOnce(Room& room);            // a server is there, and may die
 void AskWhoeverIsThere(Room& room);  // perhaps nobody
-void AskLast(Room& room);            // a server is there, and lives
-void AskWithoutKeeper(Room& room);  // the same as AskOnce; a watch is there
+void AskWithoutKeeper(Room& room);   // the same; and a watch is there
 void KeepWatch(Room& room);          // has a keeper, until its cue
 void Serve(Room& room);
 void ListenAndServeOnCue(Room& room);
-void MeetAgain(Room& room);  // a new server and a new client, in two threads
 
-// The address is free again, the segment as it was before anybody came.
+// Rescuers. They are killed at their events, too, and so have no other thread, whose system calls would meet what is read-only between
+// these.
+void AskLast(Room& room);  // a server is there, and lives
+void ListenNext(Room& room);
+
+// A new server and a new client meet there. Then the address is free again, the segment as it was before anybody came.
 Verdict Judge(void* shared);
 
 }  // namespace shoal::tests::listeners
