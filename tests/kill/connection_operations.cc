@@ -19,7 +19,6 @@
 #include "shoal/ipc/wait.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/dispose.h"
-#include "shoal/shm/layout.h"
 #include "shoal/shm/membership.h"
 #include "shoal/shm/participants.h"
 #include "shoal/shm/pipe_ends.h"
@@ -27,8 +26,6 @@
 #include "shoal/shm/segment.h"
 #include "shoal/sync/check.h"
 #include "shoal/sync/event.h"
-#include "shoal/sync/futex.h"
-#include "shoal/sync/robust_list.h"
 #include "shoal/tests/kill/census.h"
 #include "shoal/tests/kill/member_without_keeper.h"
 
@@ -74,14 +71,7 @@ std::vector<ConnectionTicket>* tickets = nullptr;
 std::shared_ptr<Attachment> TheAttachment() { return Attachment::Of(&segment->deaths()); }
 
 // Becomes a participant. Whoever is stepped has no keeper, so that it does only what it is told to.
-void ComeIn() {
-  const std::shared_ptr<Attachment> attachment = TheAttachment();
-  JoinWithoutKeeper(*attachment);
-  const auto id = static_cast<shm_internal::ParticipantId>(attachment->membership().load());
-  attachment->participants()[static_cast<size_t>(shm_internal::SlotOf(id))].life.word |= sync_internal::kWaiters;
-  ++attachment->header().deaths;
-  sync_internal::WakeAll(attachment->header().deaths);
-}
+void ComeIn() { JoinWatchedWithoutKeeper(*TheAttachment()); }
 
 template <class T>
 std::pair<Connection<T>, Connection<T>> Made(uint32_t capacity) {

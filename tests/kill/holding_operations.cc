@@ -17,16 +17,11 @@
 #include "absl/time/time.h"
 #include "shoal/shm/array.h"
 #include "shoal/shm/attachment.h"
-#include "shoal/shm/layout.h"
-#include "shoal/shm/participants.h"
 #include "shoal/shm/permit_pool.h"
 #include "shoal/shm/section.h"
 #include "shoal/shm/segment.h"
 #include "shoal/sync/check.h"
 #include "shoal/sync/event.h"
-#include "shoal/sync/futex.h"
-#include "shoal/sync/process_epoch.h"
-#include "shoal/sync/robust_list.h"
 #include "shoal/sync/robust_lock.h"
 #include "shoal/tests/kill/member_without_keeper.h"
 
@@ -73,15 +68,7 @@ std::optional<Borrowed<Pair>> lent;
 
 // Becomes a participant. Whoever is stepped has no keeper, so that it does only what it is told to; the keepers of those who sleep
 // watch it all the same.
-void ComeIn(Room& room) {
-  const std::shared_ptr<Attachment> attachment = Attachment::Of(room.pool);
-  if (attachment->membership().load() >> 32 == sync_internal::ProcessEpoch()) return;
-  JoinWithoutKeeper(*attachment);
-  const auto id = static_cast<shm_internal::ParticipantId>(attachment->membership().load());
-  attachment->participants()[static_cast<size_t>(shm_internal::SlotOf(id))].life.word |= sync_internal::kWaiters;
-  ++attachment->header().deaths;
-  sync_internal::WakeAll(attachment->header().deaths);
-}
+void ComeIn(Room& room) { JoinWatchedWithoutKeeper(*Attachment::Of(room.pool)); }
 
 // ---- permits ------------------------------------------------------------------------------------------------------------------
 

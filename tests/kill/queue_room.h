@@ -27,15 +27,9 @@
 #include "shoal/shm/atomic.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/journal.h"
-#include "shoal/shm/layout.h"
-#include "shoal/shm/participants.h"
 #include "shoal/shm/segment.h"
 #include "shoal/shm/shared.h"
 #include "shoal/sync/check.h"
-#include "shoal/sync/futex.h"
-#include "shoal/sync/process_epoch.h"
-#include "shoal/sync/robust_list.h"
-#include "shoal/sync/robust_lock.h"
 #include "shoal/tests/kill/census.h"
 #include "shoal/tests/kill/driver.h"
 #include "shoal/tests/kill/member_without_keeper.h"
@@ -174,15 +168,7 @@ std::optional<typename K::Q>& TheTemplates() {
 
 // Becomes a participant. Whoever is stepped has no keeper, so that it does only what it is told to; the keepers of those who sleep
 // watch it all the same.
-inline void ComeIn() {
-  const std::shared_ptr<Attachment> attachment = TheAttachment();
-  if (attachment->membership().load() >> 32 == sync_internal::ProcessEpoch()) return;
-  JoinWithoutKeeper(*attachment);
-  const auto id = static_cast<shm_internal::ParticipantId>(attachment->membership().load());
-  attachment->participants()[static_cast<size_t>(shm_internal::SlotOf(id))].life.word |= sync_internal::kWaiters;
-  ++attachment->header().deaths;
-  sync_internal::WakeAll(attachment->header().deaths);
-}
+inline void ComeIn() { JoinWatchedWithoutKeeper(*TheAttachment()); }
 
 template <class K>
 typename K::Q& Found() {
