@@ -23,6 +23,7 @@
 
 #include <utility>
 
+#include "shoal/shm/lingering.h"
 #include "shoal/shm/quiet_thread.h"
 #include "shoal/sync/cancellation.h"
 #include "shoal/sync/process_epoch.h"
@@ -113,6 +114,7 @@ void FdRelay::Leave() {
 }
 
 void FdRelay::Run() {
+  const shm_internal::LetsNothingGo quiet;  // our end is waited for by whoever lets go of what we watch
   const sync_internal::FutexWord* const deaths = hook_.ops->deaths(hook_.object);
   for (;;) {
     const uint32_t state = state_.load(std::memory_order_relaxed);  // relaxed: a cue; the sleep compares it

@@ -90,7 +90,7 @@ class [[nodiscard]] Borrowed final {
       return sync_internal::MakeStatus(absl::StatusCode::kFailedPrecondition,
                                        "the parent of this process has borrowed this");
     }
-    const shm_internal::GivingBack giving_back(attachment);
+    const shm_internal::GivingBack giving_back(attachment, &array);
     return array.GiveBack(place_.place, id_, kKind);
   }
 

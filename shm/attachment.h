@@ -83,6 +83,9 @@ class Attachment final : public std::enable_shared_from_this<Attachment> {
   void SetCompanion(std::unique_ptr<Companion> companion) {
     LeaveParentsCompanion();
     companion_ = std::move(companion);
+    // What a parent's threads were about is not this process's. relaxed, both: nobody has a companion yet
+    lingers_.store(0, std::memory_order_relaxed);
+    giving_back_.store(0, std::memory_order_relaxed);
   }
 
   // Not 0: this process holds objects here to which it has no handle any more, because it uses them still; see holds.cc.
@@ -106,12 +109,12 @@ class Attachment final : public std::enable_shared_from_this<Attachment> {
   size_t pages_;
   Areas areas_;
   std::atomic<uint32_t> lingers_{0};
-  std::atomic<uint32_t> giving_back_{0};
   std::atomic<uint64_t> process_number_{0};
   std::atomic<uint32_t> process_epoch_{sync_internal::kNoEpoch};  // in which the number is this process's
   std::atomic<uint64_t> membership_{0};
   std::optional<Heap> heap_;                                      // made once, by Make or Attach
   uint32_t companion_epoch_ = sync_internal::kNoEpoch;            // of the process whose it is
+  alignas(64) std::atomic<uint32_t> giving_back_{0};              // beside nothing that each section reads
   std::unique_ptr<Companion> companion_;                          // last: the first to end
 };
 

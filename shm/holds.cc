@@ -29,6 +29,10 @@
 //
 //  EDGE holds.last: Drop() release → the Drop() of the last handle, acquire. What each thread did with the object is over before it is
 //  let go.
+//  Whoever gives something back looks only at the object that it lay in: the last to use one object is the one to let go of it. (And at
+//  those that linger although nobody was found to use them, because something was just being given back.) The locks of sync know nothing
+//  of this, nor does a thread that ends with a guard: after these it is the next last handle of this process, or Reap.
+//
 //  EDGE holds.lingering: {`lingers` := 1; the object's words are looked at} against {a word says that something is given back; `lingers` is
 //  looked at}, and the same of `giving_back`: a Dekker pair. Whoever gives back does so in a locked instruction, which is a full barrier.
 
@@ -51,12 +55,12 @@ absl::Status Holds::CheckType(const Attachment& attachment, uint64_t offset, con
 }
 
 const Layout* Holds::LayoutIfUsable(const TypeDescription& type) {
-  if (const auto known = usable_.find(&type); known != usable_.end()) return known->second->layout.get();
+  if (const auto known = usable_.find(type.fingerprint); known != usable_.end()) return known->second->layout.get();
   auto usable = std::make_unique<Usable>();
   usable->code = type.code();
   usable->layout = ParseLayout(usable->code);
   if (usable->layout != nullptr && !MayBeUsed(*usable->layout)) usable->layout = nullptr;
-  return usable_.emplace(&type, std::move(usable)).first->second->layout.get();
+  return usable_.emplace(type.fingerprint, std::move(usable)).first->second->layout.get();
 }
 
 Hold* Holds::Enter(const std::shared_ptr<Attachment>& attachment, uint64_t offset, const TypeDescription& type,
@@ -85,10 +89,16 @@ absl::StatusOr<Hold*> Holds::Take(const std::shared_ptr<Attachment>& attachment,
   }
   // What may throw comes first: without it there is no bit that nobody would take away.
   std::unique_ptr<Hold> hold(Enter(attachment, offset, type, self));
-  if (absl::Status status = SetHolder(*attachment, offset, SlotOf(self)); !status.ok()) {
-    holds_.erase(offset);
-    return status;
-  }
+  struct Entry {
+    std::unordered_map<uint64_t, Hold*>& holds;
+    const uint64_t offset;
+    bool stays = false;
+    ~Entry() {
+      if (!stays) holds.erase(offset);
+    }
+  } entry{holds_, offset};
+  SHOAL_RETURN_IF_ERROR(SetHolder(*attachment, offset, SlotOf(self)));
+  entry.stays = true;
   return hold.release();
 }
 
@@ -101,12 +111,12 @@ Hold* Holds::Adopt(const std::shared_ptr<Attachment>& attachment, ParticipantId 
 absl::StatusOr<uint64_t> Holds::TypeOffset(const std::shared_ptr<Attachment>& attachment, const TypeDescription& type) {
   {
     const std::lock_guard lock(mutex_);
-    if (const auto known = types_.find(&type); known != types_.end()) return known->second;
+    if (const auto known = types_.find(type.fingerprint); known != types_.end()) return known->second;
   }
   SHOAL_RETURN_IF_ERROR(CheckCanBeDestroyed(type.code()));
   SHOAL_ASSIGN_OR_RETURN(const uint64_t offset, InternType(attachment, type));
   const std::lock_guard lock(mutex_);
-  types_.emplace(&type, offset);
+  types_.emplace(type.fingerprint, offset);
   return offset;
 }
 
@@ -125,7 +135,8 @@ std::shared_ptr<Attachment> Holds::Drop(Hold& hold) {
     // Somebody may have taken one more from a stored handle meanwhile. holds.last (acq_rel): see above
     if (hold.handles.fetch_sub(1, std::memory_order_acq_rel) != 1) return nullptr;
     if (hold.lingers) return hold.attachment;
-    if (hold.layout != nullptr) {
+    // Use only ends: that it is used no more is final. Whoever ends it after this look must see that we want to know.
+    if (hold.layout != nullptr && holds.IsUsed(hold)) {
       hold.attachment->lingers().store(1, std::memory_order_seq_cst);  // holds.lingering
       if (holds.IsUsed(hold)) {
         hold.lingers = true;
@@ -141,14 +152,19 @@ std::shared_ptr<Attachment> Holds::Drop(Hold& hold) {
   return attachment;
 }
 
-bool Holds::DropUnused(Attachment& attachment) {
+bool Holds::DropUnused(Attachment& attachment, const void* given_back) {
+  const auto concerns = [given_back](const Hold& hold) {
+    if (given_back == nullptr || hold.waits_for_giving_back) return true;
+    const size_t offset = reinterpret_cast<uintptr_t>(given_back) - reinterpret_cast<uintptr_t>(hold.object);
+    return offset < SizeOf(*hold.layout);
+  };
   Hold* unused = nullptr;
   {
     const std::lock_guard lock(mutex_);
     for (Hold** link = &lingering_; *link != nullptr;) {
       Hold& hold = **link;
       const bool held = hold.handles.load(std::memory_order_relaxed) != 0;  // relaxed: from 0 it changes under the mutex
-      if (!held && IsUsed(hold)) {
+      if (!held && (!concerns(hold) || IsUsed(hold))) {
         link = &hold.next_lingering;
         continue;
       }
@@ -167,15 +183,16 @@ bool Holds::DropUnused(Attachment& attachment) {
 
 // REQUIRES, of all below: the mutex is held.
 
-bool Holds::IsUsed(const Hold& hold) const {
+bool Holds::IsUsed(Hold& hold) const {
+  hold.waits_for_giving_back = false;
   if (IsUsedHere(*hold.attachment, hold.participant, *hold.layout, hold.object)) return true;
-  // After that look: who has given something back may touch the object still. seq_cst: holds.lingering
-  if (hold.attachment->giving_back().load(std::memory_order_seq_cst) != 0) return true;
   const size_t bytes = SizeOf(*hold.layout);
   for (const SleepInGuard* sleep = sleeping_; sleep != nullptr; sleep = sleep->next()) {
     if (sleep->IsIn(hold.object, bytes)) return true;
   }
-  return false;
+  // After that look: who has given something back may touch the object still. seq_cst: holds.lingering
+  hold.waits_for_giving_back = hold.attachment->giving_back().load(std::memory_order_seq_cst) != 0;
+  return hold.waits_for_giving_back;
 }
 
 void Holds::LetGo(Hold& hold, Attachment& attachment) {

@@ -40,6 +40,7 @@ struct Hold {
   std::atomic<HoldCompanion*> companion{nullptr};  // set once
   // Guarded by the mutex of `holds`:
   bool lingers = false;
+  bool waits_for_giving_back = false;  // it lingers for that alone
   Hold* next_lingering = nullptr;
 };
 
@@ -65,7 +66,8 @@ class Holds final {
   // One handle less. Returns the segment if that was the last: the object may be doomed, and what lingers may be unused.
   static std::shared_ptr<Attachment> Drop(Hold& hold);
   // Lets go of what this process uses no more, of that to which it has no handle. Whether there was any: objects may be doomed.
-  bool DropUnused(Attachment& attachment);
+  // `given_back`: looks only at the object there, and those that linger because something was being given back; null: at all.
+  bool DropUnused(Attachment& attachment, const void* given_back);
 
   // A thread sleeps in a guard's Condition::Wait: it comes back to the locks.
   void Add(SleepInGuard& sleep);
@@ -77,7 +79,7 @@ class Holds final {
  private:
   Hold* Enter(const std::shared_ptr<Attachment>& attachment, uint64_t offset, const TypeDescription& type, ParticipantId self);
   const Layout* LayoutIfUsable(const TypeDescription& type);
-  bool IsUsed(const Hold& hold) const;
+  bool IsUsed(Hold& hold) const;
   void LetGo(Hold& hold, Attachment& attachment);
 
   std::mutex mutex_;
@@ -85,10 +87,10 @@ class Holds final {
     std::string code;                      // which the layout names parts of
     std::unique_ptr<const Layout> layout;  // null: cannot be used without a handle
   };
-  std::unordered_map<const TypeDescription*, std::unique_ptr<const Usable>> usable_;
+  std::unordered_map<uint64_t, std::unique_ptr<const Usable>> usable_;  // by their fingerprints, as descriptions go with their plug-ins
   Hold* lingering_ = nullptr;         // objects without handles, or that had none for a while
   SleepInGuard* sleeping_ = nullptr;  // all of them
-  std::unordered_map<const TypeDescription*, uint64_t> types_;
+  std::unordered_map<uint64_t, uint64_t> types_;  // by their fingerprints
   std::unordered_map<uint64_t, Hold*> holds_;  // not deleted with it: in a forked child handles name them still
 };
 

@@ -113,7 +113,7 @@ class UseHere final : public Look {
   explicit UseHere(ParticipantId self) : self_(self) {}
 
   bool AtLock(RobustWord& lock, bool) override {
-    // lock.handoff (acquire); seq_cst: holds.lingering
+    // lock.handoff (acquire); seq_cst: holds.lingering, for the second look
     const uint32_t owner = sync_internal::OwnerOf(lock.word.load(std::memory_order_seq_cst));
     if (owner == 0 || owner == sync_internal::ThisThread().tid) return owner != 0;
     return tgkill(getpid(), static_cast<pid_t>(owner), 0) == 0;  // a thread of ours
@@ -156,7 +156,8 @@ class DeadOwners final : public Look {
 }  // namespace
 
 bool MayBeUsed(const Layout& layout) {
-  return WayOf(layout) != nullptr || std::any_of(layout.parts.begin(), layout.parts.end(), MayBeUsed);
+  if (layout.kind == Layout::Kind::kNamed) return WayOf(layout) != nullptr;
+  return std::any_of(layout.parts.begin(), layout.parts.end(), MayBeUsed);
 }
 
 bool IsUsedHere(const Attachment& attachment, ParticipantId self, const Layout& layout, std::byte* object) {

@@ -77,7 +77,7 @@ bool IsDeadAndUndone(const Attachment& attachment, ParticipantId id) {
 
 int ReapDead(const std::shared_ptr<Attachment>& attachment) {
   const int reaped = Reap(*attachment, &TakeBack);
-  if (Holds* const holds = HoldsOrNull(*attachment); holds != nullptr) holds->DropUnused(*attachment);
+  if (Holds* const holds = HoldsOrNull(*attachment); holds != nullptr) holds->DropUnused(*attachment, nullptr);
   DestroyDoomed(attachment);
   return reaped;
 }

@@ -91,7 +91,7 @@ void DropHold(Hold& hold) {
   const std::shared_ptr<Attachment> attachment = Holds::Drop(hold);
   if (attachment == nullptr) return;
   // The locks of sync know nothing of segments, so nobody has looked since they were given up.
-  LetGoOfUnused(attachment);
+  LetGoOfUnused(attachment, nullptr);
   DestroyDoomed(attachment);
 }
 

@@ -232,7 +232,7 @@ absl::Status Permit::Release() {
   if (!sync_internal::InProcessOf(epoch_)) {
     return MakeStatus(absl::StatusCode::kFailedPrecondition, "the parent of this process holds this permit");
   }
-  const shm_internal::GivingBack giving_back(attachment);
+  const shm_internal::GivingBack giving_back(attachment, &pool);
   return pool.GiveBack(id_, count_);
 }
 

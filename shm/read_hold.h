@@ -71,7 +71,7 @@ class ReadHold final {
       return;  // a forked child: it is the parent who reads
     }
     lock_->ReleaseRead(self, *held_);
-    if (__builtin_expect(AnyLingers(place.attachment()), 0)) LetGoOfLingering(std::shared_ptr<Attachment>(place.shared_attachment()));
+    if (__builtin_expect(AnyLingers(place.attachment()), 0)) LetGoOfLingering(std::shared_ptr<Attachment>(place.shared_attachment()), lock_);
     place.Unpin();
   }
 

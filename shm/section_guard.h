@@ -105,7 +105,7 @@ class SectionGuard final {
     Section& section = *std::exchange(section_, nullptr);
     if (__builtin_expect(EndOf(section, locks_), 1)) return absl::OkStatus();
     absl::Status why = section.TakeFailure();
-    LetGoAfter(section);
+    LetGoAfter(section, locks_);
     return why;
   }
   void RollbackAndEnd() {
@@ -144,7 +144,7 @@ class SectionGuard final {
       absl::Status status = guard_.locks_.Take(*section_, sync_internal::Deadline::Infinite(), &recovered);
       sleep_.End();
       if (!status.ok()) {
-        LetGoAfter(*section_);
+        LetGoAfter(*section_, guard_.locks_);
         return status;
       }
       OpenSection(guard_.locks_, *section_);
@@ -212,7 +212,7 @@ class SectionGuard final {
     mine.open = nullptr;
     locks.Release(self);
     if (!committed) return false;  // who takes the failure lets go
-    LetGoAfter(section);
+    LetGoAfter(section, locks);
     return true;
   }
 
@@ -220,7 +220,7 @@ class SectionGuard final {
   __attribute__((noinline, cold)) static bool EndSlowlyForGood(Section& section, Locks locks, bool commit) {
     if (!Mine(section)) return true;
     if (!EndSlowly(section, locks, commit)) return false;
-    LetGoAfter(section);
+    LetGoAfter(section, locks);
     return true;
   }
   // The same for a guard that may come back to the objects.
@@ -241,8 +241,12 @@ class SectionGuard final {
   }
 
   // The objects may be nobody's any more.
-  static void LetGoAfter(Section& closed) {
-    if (__builtin_expect(AnyLingers(closed.attachment()), 0)) LetGoOfLingering(std::shared_ptr<Attachment>(closed.shared_attachment()));
+  static void LetGoAfter(Section& closed, const Locks& locks) {
+    if (__builtin_expect(AnyLingers(closed.attachment()), 0)) LetGoSlowly(closed, locks);
+  }
+  __attribute__((noinline, cold)) static void LetGoSlowly(Section& closed, Locks locks) {
+    const std::shared_ptr<Attachment> attachment = closed.shared_attachment();
+    for (const sync_internal::RobustWord* const lock : locks.words()) LetGoOfLingering(attachment, lock);
   }
 
   [[noreturn]] __attribute__((noinline, cold)) static void LostUnasked() {

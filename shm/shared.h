@@ -47,8 +47,9 @@ struct HandleAccess {
 // Blocking:        the first handle to an object in a process, the last one, and each stored one wait for a short lock.
 // Ownership:       the last handle destroys the object before its destruction returns, or, inside a section, before that ends. Destructors
 //                  of T do not run: what it owns is found by its layout. A guard, a Borrowed or a Permit of the object keeps it, too,
-//                  until it is released (of the locks of sync, until this process's next last handle of any object goes after that); but
-//                  to take more of it needs a handle, and so does a class of one's own with a Mutex in it.
+//                  until it is released (of the locks of sync, until this process's next last handle of any object goes after that, or Reap;
+//                  and who sleeps in a Condition with a guard of such a lock keeps a handle). To take more of it needs a handle, and so
+//                  does a class of one's own with a Mutex in it.
 // Errors:          Assign tells them. FailedPrecondition: no section is open where it is stored, or the object lies in another segment:
 //                  where a copy, = or Reset cannot say so, the process ends. ResourceExhausted: no memory for the journal, too many
 //                  processes: after a copy, = or Reset the handle reads as it did before, and the section that is open in this thread

@@ -25,6 +25,7 @@
 #include "shoal/ipc/simple_queue.h"
 #include "shoal/ipc/wait.h"
 #include "shoal/shm/mutex.h"
+#include "shoal/shm/permit_pool.h"
 #include "shoal/shm/segment.h"
 #include "shoal/shm/shared.h"
 #include "shoal/tests/ipc/queue_world.h"
@@ -470,6 +471,17 @@ TEST_P(LockedQueueWorlds, ASimpleQueue) {
   EXPECT_TRUE(world->Put("a").ok() && world->Put("b").ok());
   world->Close();
   party.Join();
+}
+
+// The thread behind a descriptor takes the queue's lock now and then, also while the queue is let go of and waits for that thread's end. And
+// this process has something without a handle, for which whoever gives up a lock looks.
+TEST(LockedQueueTest, AQueueWithADescriptorIsLetGoOfBesideWhatLingers) {
+  const Segment segment = Segment::Create().value();
+  const auto permit = segment.New<PermitPool>(2u).value()->Acquire().value();
+  for (int round = 0; round < 2000; ++round) {
+    const auto queue = LifoQueue<int>::Create({.segment = &segment, .capacity = 1}).value();
+    ASSERT_TRUE(queue.fd().ok());
+  }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -123,10 +124,46 @@ TEST(InUseTest, WhoIsGivingBackKeepsTheObject) {
   const size_t baseline = segment.used_bytes();
   auto permit = segment.New<PermitPool>(5u).value()->Acquire().value();
   {
-    const shm_internal::GivingBack another(attachment);
+    const shm_internal::GivingBack another(attachment, keeper.get());
     ASSERT_TRUE(permit.Release().ok());
     EXPECT_GT(segment.used_bytes(), baseline);
   }
+  EXPECT_EQ(segment.used_bytes(), baseline);
+}
+
+// What a thread of the parent was about at the fork is nothing that the child waits for.
+TEST(InUseTest, AForkedChildBeginsAnew) {
+  const Segment segment = NewSegment();
+  const auto keeper = segment.New<Mutex<Wide>>().value();
+  const auto attachment = shm_internal::Attachment::Of(keeper.get());
+  const shm_internal::GivingBack parents(attachment, keeper.get());
+  tests::Party child(tests::World::kProcesses, [&] {
+    const auto own = segment.New<Mutex<Wide>>().value();
+    const size_t baseline = segment.used_bytes();
+    segment.New<Mutex<Wide>>().value().Reset();
+    EXPECT_EQ(segment.used_bytes(), baseline);
+  });
+  child.Join();
+}
+
+// Who gives something back looks at that object, and not at all that linger.
+TEST(InUseTest, EachObjectGoesWithItsOwnLastUse) {
+  const Segment segment = NewSegment();
+  const auto keeper = segment.New<Mutex<Wide>>().value();
+  segment.New<PermitPool>(2u).value().Reset();
+  segment.New<RwLock<Wide>>().value().Reset();
+  const size_t baseline = segment.used_bytes();
+  auto permit = segment.New<PermitPool>(2u).value()->Acquire().value();
+  const size_t with_pool = segment.used_bytes();
+  auto reader = segment.New<RwLock<Wide>>().value()->Read().value();
+  const size_t with_both = segment.used_bytes();
+  auto guard = segment.New<Mutex<Wide>>().value()->Lock().value();
+  EXPECT_GT(segment.used_bytes(), with_both);
+  guard.Release();
+  EXPECT_EQ(segment.used_bytes(), with_both);
+  { const auto gone = std::move(reader); }
+  EXPECT_EQ(segment.used_bytes(), with_pool);
+  ASSERT_TRUE(permit.Release().ok());
   EXPECT_EQ(segment.used_bytes(), baseline);
 }
 
