@@ -225,8 +225,9 @@ TEST(InUseTest, WhatIsHeldAgainIsHeld) {
 // In a thread that ends with it in its hands.
 void LockForEver(Shared<Mutex<Wide>>& mutex) {
   std::thread([&] {
-    auto* const kept = new MutexGuard<Wide>(mutex->Lock().value());  // nobody releases it
-    (*kept)->numbers.fill(-1);
+    static auto& kept = *new std::vector<MutexGuard<Wide>>;  // nobody releases them
+    kept.push_back(mutex->Lock().value());
+    kept.back()->numbers.fill(-1);
     mutex.Reset();
   }).join();
 }
