@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,6 +52,16 @@ void InAChild(const std::function<void()>& body) {
   SHOAL_CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "a child does what it is to do");
 }
 
+// The same for all deaths of an operation, and nobody else's: a process's number may be another's, too, in a namespace of its own.
+const std::string& Directory() {
+  static const std::string* const made = [] {
+    std::string pattern = "/tmp/shoal-killed-XXXXXX";
+    SHOAL_CHECK(mkdtemp(pattern.data()) != nullptr, "a directory can be made");
+    return new std::string(pattern);
+  }();
+  return *made;
+}
+
 void MakeSegment(Room& room) {
   auto made = Segment::Create(room.segment_name, {.limit_bytes = size_t{2} << 20});
   SHOAL_CHECK(made.ok(), "a segment can be made");
@@ -97,10 +108,10 @@ void ServeAll(Room& room, PairListener& listener) {
 
 void SetUp(Room& room, Address address, AtFirst at_first, Parties parties) {
   delete std::exchange(segment, nullptr);
-  const std::string name = "killed-" + std::to_string(getpid());
+  const std::string name = Directory().substr(Directory().rfind('/') + 1);
   Write(room.segment_name, name);
-  Write(room.directory, "/tmp/shoal-" + name);
-  Write(room.address, address == Address::kFile ? std::string(room.directory) + "/socket" : "@shoal-" + name);
+  Write(room.directory, Directory());
+  Write(room.address, address == Address::kFile ? Directory() + "/socket" : "@" + name);
   Segment::Remove(room.segment_name).IgnoreError();
   std::error_code error;
   std::filesystem::remove_all(room.directory, error);

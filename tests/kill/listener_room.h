@@ -1,6 +1,8 @@
 #ifndef SHOAL_TESTS_KILL_LISTENER_ROOM_H_
 #define SHOAL_TESTS_KILL_LISTENER_ROOM_H_
 
+#include <sys/types.h>
+
 #include <atomic>
 #include <cstdint>
 #include <string>
@@ -31,7 +33,8 @@ struct Room {
   uint64_t blocks_at_first;
   std::atomic<int> answers_sent;  // by the victim: Send has returned
   std::atomic<int> answers_got;   // by those who come while it lives
-  std::atomic<bool> listening;   // the victim has a listener, and has not begun to close it
+  std::atomic<bool> listening;    // the victim has a listener
+  pid_t victim;
   std::atomic<bool> served_last;
   std::atomic<bool> half_done;
   std::atomic<bool> leaked;
