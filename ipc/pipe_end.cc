@@ -278,6 +278,7 @@ void PipeEnd::Close() {
     closed_on_arrival_ = true;
     return;
   }
+  if (OwnEndIsClosed()) return;  // or not ours any more: who has it now may be reading the word
   uint64_t seen = own_word_;
   // pipe.closing (seq_cst), and pipe.end (release); on failure relaxed: somebody has closed it, or it is not ours any more
   if (!OwnEnd().compare_exchange_strong(seen, EndWord::With(own_word_, EndState::kClosed), std::memory_order_seq_cst,
