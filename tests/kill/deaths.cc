@@ -60,6 +60,7 @@ class Deaths {
     }
     if (operation_.pause_first_sleeper) KillBesidePaused();
     if (operation_.kill_rescuer_too) KillRescuersToo();
+    if (operation_.clean) operation_.clean(shared_);
     return tally_;
   }
 

@@ -74,6 +74,7 @@ struct Operation {
   // With everybody at rest after the death: is it right that `asleep` parties sleep?
   std::function<bool(const void*, int asleep)> may_sleep;
   std::function<Verdict(void*)> check;  // by a survivor, when all are done
+  Body clean;                           // optional: after the last death, what lies outside of memory and nobody has taken away
   // Switches a protection off, to show that it is one: the victim clears its list_op_pending as it dies.
   bool forget_pending = false;
 };

@@ -114,6 +114,7 @@ Operation Registered(std::string name, void (*prepare)(Room&), void (*body)(Room
   operation.kill_rescuer_too = true;
   operation.may_sleep = [](const void*, int) { return false; };
   operation.check = listeners::Judge;
+  operation.clean = On(listeners::CleanUp);
   return operation;
 }
 

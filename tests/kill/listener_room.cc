@@ -112,13 +112,17 @@ void SetUp(Room& room, Address address, AtFirst at_first, Parties parties) {
   Write(room.segment_name, name);
   Write(room.directory, Directory());
   Write(room.address, address == Address::kFile ? Directory() + "/socket" : "@" + name);
-  Segment::Remove(room.segment_name).IgnoreError();
-  std::error_code error;
-  std::filesystem::remove_all(room.directory, error);
+  CleanUp(room);
   SHOAL_CHECK(mkdir(room.directory, 0700) == 0, "a directory can be made");
   InAChild([&] { MakeSegment(room); });
   if (at_first == AtFirst::kLeftByADeadOne) InAChild([&] { ListenAndDie(room); });
   if (parties == Parties::kKnowTheSegment) TheSegment(room);
+}
+
+void CleanUp(Room& room) {
+  Segment::Remove(room.segment_name).IgnoreError();
+  std::error_code error;
+  std::filesystem::remove_all(room.directory, error);
 }
 
 const Segment& TheSegment(Room& room) {

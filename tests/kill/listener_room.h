@@ -49,6 +49,8 @@ enum class Parties { kStrangers, kKnowTheSegment };
 // Makes the segment and the address. All is done by children: the operation's process has neither, so its parties are strangers; unless
 // they are to inherit the segment, and need not open it first.
 void SetUp(Room& room, Address address, AtFirst at_first, Parties parties);
+// Takes away what nobody has: the segment's name and the directory. A hang leaves both, and a directory is made before all.
+void CleanUp(Room& room);
 
 // The room's segment, which this process opens when it first asks.
 const Segment& TheSegment(Room& room);

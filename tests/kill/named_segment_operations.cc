@@ -57,6 +57,7 @@ Operation Registered(std::string name, bool there_at_first, void (*body)(Room&))
   operation.body = On(body);
   operation.rescuer = On(Rescue);
   operation.check = Judge;
+  operation.clean = On(Remove);
   return operation;
 }
 
