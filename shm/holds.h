@@ -32,9 +32,9 @@ struct Hold {
   std::byte* object;
   uint64_t offset;  // of its header
   const TypeDescription* type;
-  const Layout* layout;  // if it can be used without a handle (in_use.h), else null
+  const Layout* layout;       // if it can be used without a handle (in_use.h), else null
   ParticipantId participant;  // this process
-  uint32_t epoch;        // of the process: in a forked child it is dead
+  uint32_t epoch;             // of the process: in a forked child it is dead
   Holds* holds;
   std::shared_ptr<Attachment> attachment;
   std::atomic<HoldCompanion*> companion{nullptr};  // set once
@@ -55,7 +55,8 @@ class Holds final {
   absl::StatusOr<Hold*> Take(const std::shared_ptr<Attachment>& attachment, ParticipantId self, uint64_t offset,
                              const TypeDescription& type);
   // The same for an object that this process is making, with its bit set: before anybody can find it.
-  Hold* Adopt(const std::shared_ptr<Attachment>& attachment, ParticipantId self, uint64_t offset, const TypeDescription& type);
+  Hold* Adopt(const std::shared_ptr<Attachment>& attachment, ParticipantId self, uint64_t offset,
+              const TypeDescription& type);
 
   // InternType, remembered. InvalidArgument: see CheckCanBeDestroyed.
   absl::StatusOr<uint64_t> TypeOffset(const std::shared_ptr<Attachment>& attachment, const TypeDescription& type);
@@ -77,7 +78,8 @@ class Holds final {
   static absl::Status CheckType(const Attachment& attachment, uint64_t offset, const TypeDescription& type);
 
  private:
-  Hold* Enter(const std::shared_ptr<Attachment>& attachment, uint64_t offset, const TypeDescription& type, ParticipantId self);
+  Hold* Enter(const std::shared_ptr<Attachment>& attachment, uint64_t offset, const TypeDescription& type,
+              ParticipantId self);
   const Layout* LayoutIfUsable(const TypeDescription& type);
   bool IsUsed(Hold& hold) const;
   void LetGo(Hold& hold, Attachment& attachment);
@@ -87,11 +89,12 @@ class Holds final {
     std::string code;                      // which the layout names parts of
     std::unique_ptr<const Layout> layout;  // null: cannot be used without a handle
   };
-  std::unordered_map<uint64_t, std::unique_ptr<const Usable>> usable_;  // by their fingerprints, as descriptions go with their plug-ins
-  Hold* lingering_ = nullptr;         // objects without handles, or that had none for a while
-  SleepInGuard* sleeping_ = nullptr;  // all of them
+  // By their fingerprints, as descriptions go with their plug-ins.
+  std::unordered_map<uint64_t, std::unique_ptr<const Usable>> usable_;
+  Hold* lingering_ = nullptr;                     // objects without handles, or that had none for a while
+  SleepInGuard* sleeping_ = nullptr;              // all of them
   std::unordered_map<uint64_t, uint64_t> types_;  // by their fingerprints
-  std::unordered_map<uint64_t, Hold*> holds_;  // not deleted with it: in a forked child handles name them still
+  std::unordered_map<uint64_t, Hold*> holds_;     // not deleted with it: in a forked child handles name them still
 };
 
 }  // namespace shoal::shm_internal

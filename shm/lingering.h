@@ -12,7 +12,7 @@
 namespace shoal::shm_internal {
 
 // Lets go of what this process uses no more, if there is anything to which it has no handle, and destroys what nobody holds then.
-// `attachment` is kept by the caller. REQUIRES: before it, the caller has given something back, in a locked instruction; it touches the object no more.
+// REQUIRES: before it, the caller has given something back, in a locked instruction; it touches the object no more, and keeps `attachment`.
 // `given_back`: an address in the object; null: whatever object it was.
 __attribute__((noinline, cold)) void LetGoOfLingering(const std::shared_ptr<Attachment>& attachment, const void* given_back);
 inline bool AnyLingers(Attachment& attachment) {
