@@ -87,10 +87,10 @@ class HashMap final {
 
   // The value, or null: there is none.
   __attribute__((always_inline)) const V* Find(KeyView key) const {
-    const shm_internal::AddressRange segment = shm_internal::SegmentAround(this);
-    Table table;
-    if (!core_.Read(kShape, segment, table) || table.capacity == 0) return nullptr;
-    std::byte* const slot = FindKey(table, Key::Hash(key), key, segment);
+    const uint64_t hash = Key::Hash(key);
+    shm_internal::UncheckedTable table;
+    if (__builtin_expect(!core_.LookInLoop(kShape, table), 0)) return FindInFew(hash, key);
+    std::byte* const slot = FindKey(table, hash, key);
     return slot == nullptr ? nullptr : ValueIn(slot);
   }
   bool Contains(KeyView key) const { return Find(key) != nullptr; }
@@ -165,8 +165,10 @@ class HashMap final {
   };
   template <class IsOurs>
   static Place FindSlot(const Table& table, uint64_t hash, KeyView key, const IsOurs& is_ours);
-  template <class IsOurs>
-  static std::byte* FindKey(const Table& table, uint64_t hash, KeyView key, const IsOurs& is_ours);
+  static std::byte* FindKey(const shm_internal::UncheckedTable& table, uint64_t hash, KeyView key);
+  // Find where the table has less than a group, or there is none, or its header makes no sense. Pure: what a loop around it does not change
+  // is read in front of the loop.
+  __attribute__((noinline, pure)) const V* FindInFew(uint64_t hash, KeyView key) const;
   static Place FindFree(const Table& table, uint64_t hash);
   // Has the processor fetch the slots behind a group's control bytes at once with these.
   static void FetchSlots(const std::byte* group) {

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/section.h"
+#include "shoal/shm/segment_around.h"
 #include "shoal/shm/vector_core.h"
 
 // What a HashMap is made of: a header that names a table of groups, each of 16 control bytes and 16 slots; it knows of no type. What has
@@ -112,6 +113,25 @@ struct HashTable {
   }
 };
 
+// A table of whole groups for whoever looks for one key. What is compared with the segment is not the table but each group that is
+// looked at. The mask is a power of two, less 1: each step of a search leads to another group, and in the end out of the segment.
+struct UncheckedTable {
+  uintptr_t segment;
+  size_t segment_bytes;  // so many as a group has, or more
+  size_t first;          // where in the segment
+  size_t group_mask;
+
+  // False: it is not in the segment, or not aligned.
+  __attribute__((always_inline)) bool Group(const SlotShape& shape, size_t index, std::byte*& group) const {
+    const size_t at = first + index * shape.GroupBytes();
+    group = reinterpret_cast<std::byte*>(segment + at);
+    // Two comparisons in one: the low bits of what is not aligned make it large. A segment begins at a page.
+    const int unaligned_bits = std::countr_zero(shape.BlockAlignment());
+    return std::rotr(at, unaligned_bits) <= (segment_bytes - shape.GroupBytes()) >> unaligned_bits;
+  }
+  bool Covers(const void* address, size_t bytes) const { return AddressRange{segment, segment_bytes}(address, bytes); }
+};
+
 // A header that is about to change, in the open section.
 struct HashMapChange : HashTable {
   Section* section = nullptr;
@@ -132,13 +152,13 @@ struct HashMapChange : HashTable {
 
 // All zero is an empty one.
 struct HashMapCore {
-  boost::interprocess::offset_ptr<std::byte> table;  // means nothing while the capacity is 0
-  uint64_t size = 0;
-  uint64_t capacity = 0;   // slots
-  uint64_t room = 0;       // how many more empty slots may be filled before a new table is made
-  uint64_t saved_in = 0;   // number of the section that has saved this header, or made it
-  uint64_t made_in = 0;    // number of the section that has taken the table
-  uint64_t erased_in = 0;  // number of the last section that has emptied a slot of it
+  HeaderLink table;  // means nothing while the capacity is 0
+  HeaderWord size = 0;
+  HeaderWord capacity = 0;   // slots
+  HeaderWord room = 0;       // how many more empty slots may be filled before a new table is made
+  HeaderWord saved_in = 0;   // number of the section that has saved this header, or made it
+  HeaderWord made_in = 0;    // number of the section that has taken the table
+  HeaderWord erased_in = 0;  // number of the last section that has emptied a slot of it
 
   // Reads where the table is; false: the header makes no sense. `is_ours(address, bytes)` tells what may be read.
   template <class IsOurs>
@@ -153,6 +173,20 @@ struct HashMapCore {
     found.groups = reinterpret_cast<std::byte*>(reinterpret_cast<uintptr_t>(block) + shape.GroupsAt());
     return shape.IsCapacity(slots) && reinterpret_cast<uintptr_t>(block) % shape.BlockAlignment() == 0 &&
            is_ours(block, shape.TableBytes(slots));
+  }
+
+  // The same for whoever looks for one key. False: the table has less than a group, or the header makes no sense. Nothing here keeps a
+  // compiler from doing it once, in front of a loop; docs/decisions has figures.
+  __attribute__((always_inline)) bool LookInLoop(const SlotShape& shape, UncheckedTable& table_seen) const {
+    const PackedRange packed = PackedSegmentAround(this);
+    const auto segment = static_cast<uintptr_t>(packed);
+    const auto segment_bytes = static_cast<size_t>(packed >> 64);
+    const size_t slots = capacity;
+    table_seen = {.segment = segment,
+                  .segment_bytes = segment_bytes,
+                  .first = reinterpret_cast<uintptr_t>(Follow(table)) + shape.GroupsAt() - segment,
+                  .group_mask = slots / SlotShape::kGroupSlots - 1};
+    return (slots >= SlotShape::kGroupSlots) & ((slots & (slots - 1)) == 0) & (segment_bytes >= shape.GroupBytes());
   }
 
   // Has the processor fetch the group where a search for `hash` will begin, while the caller does what comes before. What the header

@@ -102,25 +102,33 @@ typename HashMap<K, V>::Place HashMap<K, V>::FindSlot(const Table& table, uint64
 // The same for whoever only looks. Where memory is what takes the time, the more searches fit into the processor's window at once the
 // sooner all are done, so each instruction counts.
 template <class K, class V>
-template <class IsOurs>
-__attribute__((always_inline)) inline std::byte* HashMap<K, V>::FindKey(const Table& table, uint64_t hash, KeyView key,
-                                                                        const IsOurs& is_ours) {
+__attribute__((always_inline)) inline std::byte* HashMap<K, V>::FindKey(const shm_internal::UncheckedTable& table,
+                                                                        uint64_t hash, KeyView key) {
+  const auto is_ours = [&table](const void* at, size_t bytes) { return table.Covers(at, bytes); };
   const uint8_t control = shm_internal::ControlOf(hash);
-  const size_t mask = table.group_mask();
-  const uint32_t valid = table.valid();
-  size_t at = hash >> 7 & mask;
-  FetchSlots(table.Group(kShape, at));
-  for (size_t step = 0; step <= mask;) {
-    std::byte* const group = table.Group(kShape, at);
+  size_t at = hash >> 7 & table.group_mask;
+  for (size_t step = 0; step <= table.group_mask;) {
+    std::byte* group;
+    if (__builtin_expect(!table.Group(kShape, at, group), 0)) return nullptr;
+    FetchSlots(group);
     const ControlBytes bytes(group);
-    for (uint32_t left = bytes.Matching(control) & valid; left != 0; left &= left - 1) {
+    for (uint32_t left = bytes.Matching(control); left != 0; left &= left - 1) {
       std::byte* const slot = PlaceAt(group, std::countr_zero(left), /*free=*/false).slot;
       if (__builtin_expect(Key::Same(*KeyIn(slot), key, is_ours), 1)) return slot;
     }
-    if (__builtin_expect((bytes.Empty() & valid) != 0, 1)) return nullptr;
-    at = (at + ++step) & mask;
+    if (__builtin_expect(bytes.Empty() != 0, 1)) return nullptr;
+    at = (at + ++step) & table.group_mask;
   }
   return nullptr;
+}
+
+template <class K, class V>
+const V* HashMap<K, V>::FindInFew(uint64_t hash, KeyView key) const {
+  const shm_internal::AddressRange segment = shm_internal::SegmentAround(this);
+  Table table;
+  if (!core_.Read(kShape, segment, table) || table.capacity == 0) return nullptr;
+  std::byte* const slot = FindSlot(table, hash, key, segment).slot;
+  return slot == nullptr ? nullptr : ValueIn(slot);
 }
 
 template <class K, class V>

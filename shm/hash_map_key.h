@@ -67,9 +67,13 @@ inline uint64_t HashText(uint64_t seed, std::string_view text) {
 // read as one.
 template <SharedScalar K>
 uint64_t Raw(const K& key) {
-  uint64_t raw = 0;
-  std::memcpy(&raw, &key, sizeof(key));
-  return raw;
+  if constexpr (std::is_integral_v<K> && !std::is_same_v<K, bool>) {
+    return static_cast<std::make_unsigned_t<K>>(key);
+  } else {
+    uint64_t raw = 0;
+    std::memcpy(&raw, &key, sizeof(key));
+    return raw;
+  }
 }
 
 // Whether a key can be compared field by field.
