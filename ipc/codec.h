@@ -30,7 +30,8 @@
 //   variant              array of index and value      monostate             null
 //
 // Decoding believes nothing: every length is compared with the bytes that are there, numbers with the range of their type,
-// bool and kinds with what is allowed, and no more than kMaxCborDepth items may lie in each other. A message that is too long is refused like one that is too short.
+// bool and kinds with what is allowed, and no more than kMaxCborDepth items may lie in each other. A message that is too long is refused
+// like one that is too short.
 //
 // Thread safety: pure functions. Errors: Decode… return false where the bytes are not such a value; the target then holds
 // something valid but unspecified. Allocation: the target's own; at most a small multiple of the bytes present.

@@ -299,7 +299,8 @@ using GiveBackIfUnwound = UnwindGuard<&RingPort::GiveBack>;
 // The ring of an object that this process holds, made if need be. DataLoss; ResourceExhausted.
 absl::StatusOr<RingPort*> OpenPort(shm_internal::Hold& hold, uint32_t room_at);
 
-// What callers are told. DataLoss; DeadlineExceeded, three times; FailedPrecondition, twice; Cancelled; Unavailable; InvalidArgument, all others.
+// What callers are told. DataLoss; DeadlineExceeded, three times; FailedPrecondition, twice; Cancelled; Unavailable; InvalidArgument, all
+// others.
 absl::Status Scribbled();
 absl::Status TimedOut();
 absl::Status NoRoomInTime();

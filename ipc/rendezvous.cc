@@ -66,7 +66,7 @@ absl::Status AwaitReadable(int socket, Deadline deadline, std::string_view addre
     struct pollfd entries[] = {{.fd = socket, .events = POLLIN, .revents = 0},
                                {.fd = listener.valid() ? listener.get() : -1, .events = POLLIN, .revents = 0}};
     const struct timespec left = absl::ToTimespec(
-        deadline.infinite() ? absl::ZeroDuration() : std::max(deadline.poll_once() ? absl::ZeroDuration() : deadline.Remaining(), absl::ZeroDuration()));
+        deadline.infinite() || deadline.poll_once() ? absl::ZeroDuration() : std::max(deadline.Remaining(), absl::ZeroDuration()));
     const int ready = ppoll(entries, 2, deadline.infinite() ? nullptr : &left, nullptr);
     if (ready > 0 && entries[0].revents != 0) return absl::OkStatus();
     if (ready > 0) {

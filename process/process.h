@@ -38,8 +38,8 @@ struct ProcessOptions {
 // Errors:          Start: NotFound, PermissionDenied, ResourceExhausted as the system says. Join: DeadlineExceeded.
 //                  FailedPrecondition: used after it was moved from.
 // Ownership:       move-only; no zombie and no descriptor outlives the object.
-// The child has the caller's Segment::Default(), environment and working folder, /dev/null as standard input, default signal handling, no blocked
-// signals.
+// The child has the caller's Segment::Default(), environment and working folder, /dev/null as standard input, default signal handling, no
+// blocked signals.
 class Process final {
  public:
   static absl::StatusOr<Process> Start(const ProcessOptions& options);

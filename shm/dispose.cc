@@ -177,7 +177,8 @@ absl::StatusOr<uint64_t> FirstDoomed(const Attachment& attachment, const std::ve
   return offset;
 }
 
-// All that are doomed now, but for those that have to stay. False: whoever comes next goes on; this process's own memory may have run out, too.
+// All that are doomed now, but for those that have to stay. False: whoever comes next goes on; this process's own memory may have run out,
+// too.
 bool DestroyAll(const std::shared_ptr<Attachment>& attachment) {
   // One at the same place may be another, made and dropped meanwhile; but not over and over.
   constexpr int kMostAtOnePlace = 100;

@@ -50,10 +50,11 @@ namespace shoal {
 //                  with the Mutex. References into it are valid while the section is open.
 // Errors:          every call that returns a Status leaves the map as it was unless it is OK. FailedPrecondition: it does not lie in a
 //                  segment, or this thread has no section open there. ResourceExhausted: the segment is full, or the section
-//                  has changed too much, or this process has no memory of its own. NotFound, AlreadyExists: as named. DataLoss: the bytes make no sense. Reading compares
-//                  what it follows with the segment, too: a damaged map has fewer elements, and no end of the process. Nothing of
-//                  ours throws. What a constructor, a conversion, a range or a HashMapHash throws comes out and leaves the map as it
-//                  was, too: who catches it inside the section may go on and commit. Such code changes nothing in the segment itself.
+//                  has changed too much, or this process has no memory of its own. NotFound, AlreadyExists: as named. DataLoss: the bytes
+//                  make no sense. Reading compares what it follows with the segment, too: a damaged map has fewer elements, and no end of
+//                  the process. Nothing of ours throws. What a constructor, a conversion, a range or a HashMapHash throws comes out and
+//                  leaves the map as it was, too: who catches it inside the section may go on and commit. Such code changes nothing in the
+//                  segment itself.
 // Allocation:      one block, replaced by one twice as large when 7/8 are in use; a few elements (4, then 16) fill theirs. A
 //                  section that grows it needs the old block until it commits.
 // Layout:          56 bytes; docs/memory_format.md.
