@@ -65,7 +65,7 @@ void ExpectRatios(const std::string& subject, size_t count) {
 TEST(Report, PrintsAFiniteRatioForEveryRowOfPool) { ExpectRatios("pool", 13); }
 TEST(Report, PrintsAFiniteRatioForEveryRowOfSync) { ExpectRatios("sync", 25); }
 TEST(Report, PrintsAFiniteRatioForEveryRowOfShm) { ExpectRatios("shm", 36); }
-TEST(Report, PrintsAFiniteRatioForEveryRowOfIpc) { ExpectRatios("ipc", 285); }
+TEST(Report, PrintsAFiniteRatioForEveryRowOfIpc) { ExpectRatios("ipc", 291); }
 
 TEST(Report, SaysWhichSubjectsThereAre) {
   const Output run = Report("horses");

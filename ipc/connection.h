@@ -116,6 +116,13 @@ class Connection final {
     return *std::move(value);
   }
 
+  // The same into a value that is there. A text or vector of plain elements keeps the memory it has: into a new one, each page of a large
+  // message is a page fault, which takes longer than to copy it. DeadlineExceeded, Cancelled and Unavailable leave the value as it was, other errors anything valid.
+  [[nodiscard]] absl::Status RecvInto(R& value, absl::Duration timeout = absl::InfiniteDuration()) {
+    ipc_internal::RefilledValue<R> refilled(value);
+    return ipc_internal::OrNoMemory([&] { return TakeNext(refilled.slot, timeout); });
+  }
+
   // Whether Recv would not wait: true when there is a message, or the end of them. Takes nothing.
   [[nodiscard]] absl::StatusOr<bool> Poll(absl::Duration timeout = absl::ZeroDuration()) {
     ipc_internal::PipeEnd* const end = end_or_null();

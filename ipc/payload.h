@@ -209,7 +209,12 @@ absl::Status Decode(std::span<const std::byte> bytes, HandleReader* handles, std
     using Element = typename T::value_type;
     if (bytes.size() % sizeof(Element) != 0) return DamagedMessage();
     const auto* const first = reinterpret_cast<const Element*>(bytes.data());  // a cell's room and a block are aligned to 8
-    out.emplace(first, first + bytes.size() / sizeof(Element));
+    const auto* const end = first + bytes.size() / sizeof(Element);
+    if (out.has_value()) {
+      out->assign(first, end);  // in the memory that it has, if there is enough
+    } else {
+      out.emplace(first, end);
+    }
     return absl::OkStatus();
   } else {
     CborReader reader({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, handles);
@@ -240,8 +245,9 @@ ABSL_ATTRIBUTE_NOINLINE absl::Status TakeFromBlock(const SegmentRef& segment, Me
   return decoded;
 }
 
-// Takes the message out of the cell into `out`, which is empty afterwards. If it owned anything, the cell's word has become `spent`
-// in the same step in which it ceased to; otherwise (or without `spent`) the word is as it was, and the caller's to change.
+// Takes the message out of the cell, which is empty afterwards, into `out`. A text or vector of plain elements that is there already keeps
+// its memory. If the message owned anything, the cell's word has become `spent` in the same step in which it ceased to; otherwise (or
+// without `spent`) the word is as it was, and the caller's to change.
 // Errors: DataLoss: what the message owned is gone, unless it is left. Others, and an exception: it is still there.
 template <class T>
 absl::Status TakeMessage(const SegmentRef& segment, MessageCell at, std::optional<uint64_t> spent, std::optional<T>& out,
@@ -255,6 +261,23 @@ absl::Status TakeMessage(const SegmentRef& segment, MessageCell at, std::optiona
     return Decode(std::span<const std::byte>(at.room).first(bytes), nullptr, out);
   }
 }
+
+// A value that a message is to be taken into: in the slot as long as this lives, then where it was.
+template <class T>
+class RefilledValue final {
+ public:
+  explicit RefilledValue(T& value) : slot(std::move(value)), value_(value) {}
+  RefilledValue(const RefilledValue&) = delete;
+  RefilledValue& operator=(const RefilledValue&) = delete;
+  ~RefilledValue() {
+    if (slot.has_value()) value_ = *std::move(slot);
+  }
+
+  std::optional<T> slot;
+
+ private:
+  T& value_;
+};
 
 // A copy of the message, which stays where it is. Errors as TakeMessage: it is still there.
 template <class T>

@@ -339,18 +339,25 @@ Round CopyInAndOut(size_t bytes, size_t times) {
   };
 }
 
+// Texts, received into one that is there, or each into a new one.
+template <bool into_a_new_one>
 class OurTexts : OurPipe<std::string> {
  public:
-  explicit OurTexts(size_t bytes) : OurPipe<std::string>(bytes, true), text_(bytes, 'x') {}
+  explicit OurTexts(size_t bytes) : OurPipe<std::string>(bytes, true), sent_(bytes, 'x'), received_(bytes, 'y') {}
   using OurPipe<std::string>::Open;
-  void Send(const void*) { SHOAL_CHECK(end_.Send(text_).ok(), "a connection takes messages"); }
+  void Send(const void*) { SHOAL_CHECK(end_.Send(sent_).ok(), "a connection takes messages"); }
   void Recv(void*) {
-    auto got = end_.Recv();
-    SHOAL_CHECK(got.ok() && got->size() == text_.size(), "a connection gives them");
+    if constexpr (into_a_new_one) {
+      auto got = end_.Recv();
+      SHOAL_CHECK(got.ok() && got->size() == sent_.size(), "a connection gives them");
+    } else {
+      SHOAL_CHECK(end_.RecvInto(received_).ok() && received_.size() == sent_.size(), "a connection gives them");
+    }
   }
 
  private:
-  const std::string text_;
+  const std::string sent_;
+  std::string received_;
 };
 
 // `slow`: how many messages those get that need a system call for each, and several microseconds.
@@ -368,6 +375,17 @@ Work StreamOf(const Settings& settings, CPython& python, size_t messages, size_t
                     {"ZeroMQ PAIR", std::nullopt, Stream<ZeroMqPair>(bytes, slow)},
                     {absl::StrCat("CPython ", python.version(), " Pipe"), std::nullopt,
                      [&python, slow] { return python.Measure(absl::StrCat("pipe_stream ", bytes, " 1"), slow); }}}};
+}
+
+// Texts are copied in and copied out. The limit is a ring that does nothing else. `slow`: how many those get whose copies cost page faults or
+// system calls.
+Work TextsOf(size_t bytes, size_t messages, size_t slow) {
+  return {.name = absl::StrCat("Connection 1 -> 1, text of ", SizeName(bytes)),
+          .ours = Stream<OurTexts<false>>(bytes, messages),
+          .peers = {{"memcpy in and out, one process", 0.9, CopyInAndOut(bytes, messages)},
+                    {"memcpy in, out by the other", 0.9, Stream<SpinningRings>(bytes, messages)},
+                    {"ours, into a new text", std::nullopt, Stream<OurTexts<true>>(bytes, slow)},
+                    {"pipe(2)", std::nullopt, Stream<KernelPipes>(bytes, slow)}}};
 }
 
 template <size_t bytes>
@@ -399,10 +417,8 @@ absl::StatusOr<std::vector<Row>> ConnectionRows(const Settings& settings) {
   works.push_back(StreamOf<size_t{16} << 10>(settings, python, 20'000, 5'000));
   works.push_back(StreamOf<size_t{64} << 10>(settings, python, 5'000, 2'000));
   works.push_back(StreamOf<size_t{1} << 20>(settings, python, 300, 200));
-  works.push_back({.name = "Connection 1 -> 1, text of 1 MiB",
-                   .ours = Stream<OurTexts>(size_t{1} << 20, settings.Items(300)),
-                   .peers = {{"memcpy in and out", 0.9, CopyInAndOut(size_t{1} << 20, settings.Items(300))},
-                             {"pipe(2)", std::nullopt, Stream<KernelPipes>(size_t{1} << 20, settings.Items(300))}}});
+  works.push_back(TextsOf(size_t{1} << 20, settings.Items(1000), settings.Items(300)));
+  works.push_back(TextsOf(size_t{64} << 20, settings.Items(100), settings.Items(10)));
   AddRoundTrips<64>(settings, python, 40'000, works);
   AddRoundTrips<8>(settings, python, 40'000, works);
   AddRoundTrips<1024>(settings, python, 20'000, works);
