@@ -326,6 +326,14 @@ void Section::Settle() {
   if (const After after = std::exchange(after_, nullptr)) after(*this);
 }
 
+void Section::CopyInPieces(std::byte* to, const void* from, size_t bytes) {
+  const auto* rest = static_cast<const std::byte*>(from);
+  size_t piece = kCopiedAtOnce;
+  asm("" : "+r"(piece));  // what a compiler makes of a constant size is that instruction
+  for (; bytes > piece; bytes -= piece, to += piece, rest += piece) std::memcpy(to, rest, piece);
+  std::memcpy(to, rest, bytes);
+}
+
 absl::Status Section::SaveSlowly(void* address, size_t bytes) {
   SHOAL_CHECK(Covers(address, bytes), "a section saves what lies in its segment");
   // In pieces that one record can hold; room for all first, so that all are saved or none.

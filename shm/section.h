@@ -111,9 +111,11 @@ class Section final {
     Names(lock);
     const size_t padded = Padded(bytes);
     const uint64_t trailer = Trailer::Of(RecordKind::kBytes, bytes, OffsetOf(object));
-    // Not so few bytes are left to libc, which knows how wide this processor's stores can be.
-    if (bytes >= kInlineBytes) asm("" : "+r"(bytes));
-    std::memcpy(journal_, object, bytes);
+    if (bytes < kInlineBytes) {
+      std::memcpy(journal_, object, bytes);
+    } else {
+      Copy(journal_, object, bytes);
+    }
     std::memcpy(journal_ + padded, &trailer, sizeof(trailer));
     Begin(1, padded + sizeof(trailer));
   }
@@ -133,10 +135,12 @@ class Section final {
 
   // False: it has failed, and is rolled back. Then whoever asked for it takes the failure, before the next one opens.
   bool Commit() {
-    if (__builtin_expect(frees_, 0)) return CommitSlowly();
-    slot_.head.store(Head::kClosed, std::memory_order_release);  // journal.closed (release)
+    if (__builtin_expect(!CommitsByOneStore(), 0)) return CommitSlowly();
+    CommitByOneStore();
     return true;
   }
+  bool CommitsByOneStore() const { return !frees_; }
+  void CommitByOneStore() { slot_.head.store(Head::kClosed, std::memory_order_release); }  // journal.closed (release)
   absl::Status TakeFailure() { return std::exchange(failure_, absl::OkStatus()); }
   void Rollback();
   // The same, for one that goes on under the same locks: the journal has room then for what it had room for before.
@@ -172,6 +176,16 @@ class Section final {
       slot_.locks[0].store(offset, std::memory_order_relaxed);
     }
   }
+  // Left to libc, which knows how wide this processor's stores can be. But from some 2 KiB on it may take an instruction that copies any
+  // number of bytes and takes as long to begin as to copy a kibibyte: what the nearest cache holds is handed to it in pieces.
+  static void Copy(std::byte* to, const void* from, size_t bytes) {
+    asm("" : "+r"(bytes));
+    if (__builtin_expect(bytes - kCopiedAtOnce - 1 < kCopiedInPieces - kCopiedAtOnce, 0))
+      return CopyInPieces(to, from, bytes);
+    std::memcpy(to, from, bytes);
+  }
+  static void CopyInPieces(std::byte* to, const void* from, size_t bytes);
+
   // With `used` bytes of whole records.
   void Begin(size_t locks, size_t used) {
     used_ = used;
@@ -187,7 +201,7 @@ class Section final {
   bool TrySave(void* address, size_t bytes) {
     const size_t padded = Padded(bytes);
     if (__builtin_expect(bytes > Trailer::kMaxBytes || padded + sizeof(uint64_t) > capacity_ - used_, 0)) return false;
-    std::memcpy(journal_ + used_, address, bytes);
+    Copy(journal_ + used_, address, bytes);
     FinishRecord(RecordKind::kBytes, bytes, padded, OffsetOf(address));
     return true;
   }
@@ -208,6 +222,8 @@ class Section final {
   void Shrink();
 
   static constexpr size_t kInlineBytes = 128;
+  static constexpr size_t kCopiedAtOnce = 1536;
+  static constexpr size_t kCopiedInPieces = size_t{16} << 10;
   static constexpr size_t kPieceBytes = size_t{1} << 20;
   static constexpr size_t kKeptBytes = size_t{256} << 10;
   static constexpr uint32_t kOutlived = uint32_t{1} << 31;

@@ -30,6 +30,8 @@
 //                                            else null
 //   absl::Status Take(Section&, Deadline, bool* recovered) const;    takes them; undoes what a dead owner had open
 //   void Release(Thread&) const;             gives them up
+//   Released BeginRelease(Thread&) const;    the same in two calls, if it can: sync/robust_lock.h
+//   void FinishRelease(Thread&, Released) const;
 //   void Open(Section&) const;               opens a section that holds them
 //   absl::Status Save(Section&) const;       saves the objects that they protect
 //   std::array<RobustWord*, n> words() const;
@@ -53,6 +55,12 @@ class MutexLock final {
     return LockAndRecover(section, lock(), deadline, recovered);
   }
   void Release(sync_internal::Thread& self) const { sync_internal::Release(self, lock()); }
+  sync_internal::Released BeginRelease(sync_internal::Thread& self) const {
+    return sync_internal::BeginRelease(self, lock());
+  }
+  void FinishRelease(sync_internal::Thread& self, sync_internal::Released so_far) const {
+    sync_internal::FinishRelease(self, lock(), so_far);
+  }
   void Open(Section& section) const { section.Open(lock()); }
   absl::Status Save(Section& section) const { return section.Save(object_, bytes); }
   std::array<sync_internal::RobustWord*, 1> words() const { return {&lock()}; }
@@ -199,13 +207,37 @@ class SectionGuard final {
     return false;
   }
 
-  // Whether it did what it should: false: it has failed.
+  // Whether it did what it should: false: it has failed. What is mostly all calls no function but as its last act, so it has no frame:
+  // what is pushed is stored, and the release would wait for it.
   __attribute__((noinline)) static bool EndOf(Section& section, Locks locks) {
+    if constexpr (requires { locks.BeginRelease(sync_internal::ThisThread()); }) {
+      sync_internal::Thread* const self = sync_internal::ThisThreadOrNull();
+      if (__builtin_expect(self != nullptr, 1)) {
+        ThreadSections& mine = SectionsOf(*self);
+        if (__builtin_expect(EndsPlainly(section, *self, mine) && section.CommitsByOneStore(), 1)) {
+          section.CommitByOneStore();
+          mine.open = nullptr;
+          const sync_internal::Released so_far = locks.BeginRelease(*self);
+          if (__builtin_expect(so_far != sync_internal::Released::kYes, 0)) return FinishEnd(section, locks, so_far);
+          return __builtin_expect(AnyLingers(section.attachment()), 0) ? LetGoSlowly(section, locks) : true;
+        }
+      }
+    }
+    return EndOfAny(section, locks);
+  }
+  static bool EndsPlainly(Section& section, const sync_internal::Thread& self, const ThreadSections& mine) {
+    return section.owner() == self.serial && *mine.exceptions == 0 && !MayBeEnding(mine) &&
+           section.circumstances().exceptions == 0;
+  }
+  __attribute__((noinline, cold)) static bool FinishEnd(Section& closed, Locks locks, sync_internal::Released so_far) {
+    locks.FinishRelease(sync_internal::ThisThread(), so_far);
+    LetGoAfter(closed, locks);
+    return true;
+  }
+  __attribute__((noinline)) static bool EndOfAny(Section& section, Locks locks) {
     sync_internal::Thread& self = sync_internal::ThisThread();
     ThreadSections& mine = SectionsOf(self);
-    if (__builtin_expect(section.owner() != self.serial || *mine.exceptions != 0 || MayBeEnding(mine) ||
-                             section.circumstances().exceptions != 0,
-                         0)) {
+    if (__builtin_expect(!EndsPlainly(section, self, mine), 0)) {
       return EndSlowlyForGood(section, locks, /*commit=*/true);
     }
     const bool committed = section.Commit();
@@ -244,9 +276,11 @@ class SectionGuard final {
   static void LetGoAfter(Section& closed, const Locks& locks) {
     if (__builtin_expect(AnyLingers(closed.attachment()), 0)) LetGoSlowly(closed, locks);
   }
-  __attribute__((noinline, cold)) static void LetGoSlowly(Section& closed, Locks locks) {
+  // Always true.
+  __attribute__((noinline, cold)) static bool LetGoSlowly(Section& closed, Locks locks) {
     const std::shared_ptr<Attachment> attachment = closed.shared_attachment();
     for (const sync_internal::RobustWord* const lock : locks.words()) LetGoOfLingering(attachment, lock);
+    return true;
   }
 
   [[noreturn]] __attribute__((noinline, cold)) static void LostUnasked() {

@@ -87,13 +87,17 @@ extern constinit std::atomic<const std::atomic<uint32_t>*> process_epoch;
 
 __attribute__((noinline, cold)) Thread& MeetThread();
 
-// This thread's record, filled in anew after a fork. A few nanoseconds.
-inline Thread& ThisThread() {
+// This thread's record, or null: it has to be filled in first, as after a fork.
+inline Thread* ThisThreadOrNull() {
   // robust.epoch (acquire); then relaxed: the word changes only by a fork of this very thread
   const uint32_t epoch = process_epoch.load(std::memory_order_acquire)->load(std::memory_order_relaxed);
   Thread* const self = this_thread;
-  if (__builtin_expect(self->epoch != epoch, 0)) return MeetThread();
-  return *self;
+  return __builtin_expect(self->epoch == epoch, 1) ? self : nullptr;
+}
+// This thread's record, filled in anew after a fork. A few nanoseconds.
+inline Thread& ThisThread() {
+  Thread* const self = ThisThreadOrNull();
+  return __builtin_expect(self != nullptr, 1) ? *self : MeetThread();
 }
 
 // The process's table, for a copy of the library that is about to be loaded. Null: no memory.
@@ -172,19 +176,27 @@ inline void Link(Thread& self, RobustWord& node) {
   self.head->first.store(EntryOf(node), std::memory_order_relaxed);  // relaxed: as above
 }
 
-// Takes `node` out again. Returns whether its shared links were what they should be; if not, they were not followed. (False also if
-// `node` is not in the list.) REQUIRES: pending is `node.word`.
-inline bool Unlink(Thread& self, RobustWord& node) {
-  const uintptr_t behind = self.behind_newest;
+// Whether `node` is the last that came, and its shared links are what they should be.
+inline bool IsNewestAndFirst(const Thread& self, const RobustWord& node) {
   // relaxed, both: this thread's own list
-  const bool newest_and_first = self.newest == &node && self.head->first.load(std::memory_order_relaxed) == EntryOf(node) &&
-                                node.next.load(std::memory_order_relaxed) == behind;
-  if (__builtin_expect(!newest_and_first, 0)) return UnlinkAnywhere(self, node);
-  self.head->first.store(behind, std::memory_order_relaxed);  // relaxed: as above
+  return self.newest == &node && self.head->first.load(std::memory_order_relaxed) == EntryOf(node) &&
+         node.next.load(std::memory_order_relaxed) == self.behind_newest;
+}
+// Takes the newest out. REQUIRES: IsNewestAndFirst; pending is its word.
+inline void UnlinkNewest(Thread& self) {
+  const uintptr_t behind = self.behind_newest;
+  self.head->first.store(behind, std::memory_order_relaxed);  // relaxed: this thread's own list
   if (behind != HeadEntry(self))
     PreviousField(behind).store(HeadEntry(self), std::memory_order_relaxed);  // relaxed: as above
   std::atomic_signal_fence(std::memory_order_seq_cst);  // seq_cst: out of the list before it is given up
   self.newest = nullptr;
+}
+
+// Takes `node` out again. Returns whether its shared links were what they should be; if not, they were not followed. (False also if
+// `node` is not in the list.) REQUIRES: pending is `node.word`.
+inline bool Unlink(Thread& self, RobustWord& node) {
+  if (__builtin_expect(!IsNewestAndFirst(self, node), 0)) return UnlinkAnywhere(self, node);
+  UnlinkNewest(self);
   return true;
 }
 

@@ -238,6 +238,14 @@ void MarkIfOwnerIsNone(RobustWord& lock) {
   if (owner != 0 && (ThreadIsGone(owner) || MappedBy(owner, &lock) == Mapped::kNo)) MarkAsDied(lock, seen);
 }
 
+bool FinishRelease(Thread& self, RobustWord& lock, Released so_far) {
+  if (so_far == Released::kNotYet) return Release(self, lock);
+  // lock.handoff (release): as in Release
+  StoreAndWake(lock.word, 0, 1);
+  ClearPending(self);
+  return true;
+}
+
 void Abandon(Thread& self, RobustWord& lock) {
   SetPending(self, lock.word);
   Unlink(self, lock);

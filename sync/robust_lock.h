@@ -80,6 +80,28 @@ inline bool Release(Thread& self, RobustWord& lock) {
   return intact;
 }
 
+// The same in two calls, for whoever wants no call of a function on his way: what is mostly all, and the rest.
+enum class Released : uint8_t {
+  kNotYet,    // nothing has happened
+  kUnlinked,  // it is out of this thread's list, and somebody sleeps
+  kYes,
+};
+inline Released BeginRelease(Thread& self, RobustWord& lock) {
+  if (__builtin_expect(!IsNewestAndFirst(self, lock), 0)) return Released::kNotYet;
+  SetPending(self, lock.word);
+  UnlinkNewest(self);
+  uint32_t expected = self.tid;
+  // lock.handoff (release); on failure relaxed: FinishRelease's system call releases
+  if (__builtin_expect(!lock.word.compare_exchange_strong(expected, 0, std::memory_order_release, std::memory_order_relaxed),
+                       0)) {
+    return Released::kUnlinked;
+  }
+  ClearPending(self);
+  return Released::kYes;
+}
+// REQUIRES: `so_far` is what BeginRelease has said, and is not kYes. False as Release.
+bool FinishRelease(Thread& self, RobustWord& lock, Released so_far);
+
 // The same for one level of an RLock; of a Lock it is the only one.
 inline bool ReleaseOne(Thread& self, RobustWord& lock) {
   if (__builtin_expect(lock.depth != 0, 0)) {
