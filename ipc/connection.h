@@ -116,11 +116,23 @@ class Connection final {
     return *std::move(value);
   }
 
-  // The same into a value that is there. A text or vector of plain elements keeps the memory it has: into a new one, each page of a large
-  // message is a page fault, which takes longer than to copy it. DeadlineExceeded, Cancelled and Unavailable leave the value as it was, other errors anything valid.
+  // The same into a value that is there; of types whose assignment cannot fail. A text or vector of plain elements keeps the memory it has:
+  // into a new one, each page of a large message is a page fault, which takes longer than to copy it. Nobody else looks at the value
+  // meanwhile. Without a message it is as it was.
+  template <class Message = R>
+  requires std::is_nothrow_move_assignable_v<Message>
   [[nodiscard]] absl::Status RecvInto(R& value, absl::Duration timeout = absl::InfiniteDuration()) {
-    ipc_internal::RefilledValue<R> refilled(value);
-    return ipc_internal::OrNoMemory([&] { return TakeNext(refilled.slot, timeout); });
+    if constexpr (ipc_internal::FormOf<R>() == ipc_internal::MessageForm::kBulk) {
+      return ipc_internal::OrNoMemory([&] {
+        ipc_internal::RefilledValue<R> refilled(value);
+        return TakeNext(refilled.slot, timeout);
+      });
+    } else {
+      std::optional<R> received;
+      SHOAL_RETURN_IF_ERROR(ipc_internal::OrNoMemory([&] { return TakeNext(received, timeout); }));
+      value = *std::move(received);
+      return absl::OkStatus();
+    }
   }
 
   // Whether Recv would not wait: true when there is a message, or the end of them. Takes nothing.

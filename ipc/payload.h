@@ -262,9 +262,9 @@ absl::Status TakeMessage(const SegmentRef& segment, MessageCell at, std::optiona
   }
 }
 
-// A value that a message is to be taken into: in the slot as long as this lives, then where it was.
+// A text or vector that a message is to be taken into: in the slot as long as this lives, then where it was.
 template <class T>
-class RefilledValue final {
+requires(FormOf<T>() == MessageForm::kBulk) class RefilledValue final {
  public:
   explicit RefilledValue(T& value) : slot(std::move(value)), value_(value) {}
   RefilledValue(const RefilledValue&) = delete;

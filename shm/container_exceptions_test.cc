@@ -317,6 +317,32 @@ TEST(ContainerExceptionsTest, AMapWhoseKeysAndValuesThrow) {
   }
 }
 
+// What a key throws comes out of Find, too, also if nobody wants what it finds.
+TEST(ContainerExceptionsTest, AMapWhoseKeysThrowWhenTheyAreLookedFor) {
+  using M = HashMap<FussyKey, int64_t>;
+  for (const int64_t size : {1, 4, 16, 40}) {  // less than a group, one, several
+    ContainerWorld<M> world;
+    ASSERT_TRUE(world
+                    .Change([&](M& map) -> absl::Status {
+                      for (int64_t i = 0; i < size; ++i) SHOAL_RETURN_IF_ERROR(map.Set({i}, i));
+                      return absl::OkStatus();
+                    })
+                    .ok());
+    world.Look([&](const M& map) {
+      for (int64_t i = 0; i < size; ++i) {
+        for (int chance = 0; chance < 2; ++chance) {  // the hash, the comparison
+          Fuse::left = chance;
+          EXPECT_THROW((void)map.Find({i}), std::runtime_error) << i << " of " << size << ", chance " << chance;
+        }
+        Fuse::left = 1000;
+        EXPECT_EQ(*map.Find({i}), i);
+        EXPECT_LT(Fuse::left, 1000 - 1) << "the key was hashed and compared";
+        Fuse::left = -1;
+      }
+    });
+  }
+}
+
 TEST(ContainerExceptionsTest, AMapOfPlainValues) {
   using M = HashMap<int64_t, Fussy>;
   ContainerWorld<M> world;
@@ -329,7 +355,7 @@ TEST(ContainerExceptionsTest, AMapIsBuiltInAVector) {
   using V = Vector<HashMap<int, String>>;
   ContainerWorld<V> world;
   const auto describe = [](const V& v) { return std::to_string(v.size()); };
-  const Made<&MakePair> pairs = {.count = 9};
+  const Made<& MakePair> pairs = {.count = 9};
   EveryThrowLeavesItAsItWas(world, describe, [&](V& v) { return v.PushBack(pairs); });
 }
 

@@ -90,7 +90,7 @@ class HashMap final {
   __attribute__((always_inline)) const V* Find(KeyView key) const {
     const uint64_t hash = Key::Hash(key);
     shm_internal::UncheckedTable table;
-    if (__builtin_expect(!core_.LookInLoop(kShape, table), 0)) return FindInFew(hash, key);
+    if (__builtin_expect(!core_.LookInLoop(kShape, table), 0)) return FindElsewhere(hash, key);
     std::byte* const slot = FindKey(table, hash, key);
     return slot == nullptr ? nullptr : ValueIn(slot);
   }
@@ -167,9 +167,18 @@ class HashMap final {
   template <class IsOurs>
   static Place FindSlot(const Table& table, uint64_t hash, KeyView key, const IsOurs& is_ours);
   static std::byte* FindKey(const shm_internal::UncheckedTable& table, uint64_t hash, KeyView key);
-  // Find where the table has less than a group, or there is none, or its header makes no sense. Pure: what a loop around it does not change
-  // is read in front of the loop.
-  __attribute__((noinline, pure)) const V* FindInFew(uint64_t hash, KeyView key) const;
+  // Find where the table has less than a group, or there is none, or its header makes no sense.
+  const V* FindInFew(uint64_t hash, KeyView key) const;
+  // The same, and pure, so that a loop may read the header in front of it; but a HashMapHash may throw, and change what it likes.
+  __attribute__((noinline, pure)) const V* FindInFewPurely(uint64_t hash, KeyView key) const { return FindInFew(hash, key); }
+  __attribute__((noinline)) const V* FindInFewFreely(uint64_t hash, KeyView key) const { return FindInFew(hash, key); }
+  __attribute__((always_inline)) const V* FindElsewhere(uint64_t hash, KeyView key) const {
+    if constexpr (shm_internal::RunsUsersCode<K>()) {
+      return FindInFewFreely(hash, key);
+    } else {
+      return FindInFewPurely(hash, key);
+    }
+  }
   static Place FindFree(const Table& table, uint64_t hash);
   // Has the processor fetch the slots behind a group's control bytes at once with these.
   static void FetchSlots(const std::byte* group) {

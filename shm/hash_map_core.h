@@ -176,7 +176,7 @@ struct HashMapCore {
   }
 
   // The same for whoever looks for one key. False: the table has less than a group, or the header makes no sense. Nothing here keeps a
-  // compiler from doing it once, in front of a loop; docs/decisions has figures.
+  // compiler from doing it once, in front of a loop, and what compilers make of it reads each word once; docs/decisions has figures.
   __attribute__((always_inline)) bool LookInLoop(const SlotShape& shape, UncheckedTable& table_seen) const {
     const PackedRange packed = PackedSegmentAround(this);
     const auto segment = static_cast<uintptr_t>(packed);

@@ -37,6 +37,28 @@ concept HasOwnHash = requires(const K& key) {
   { HashMapHash<K>::Equal(key, key) } -> std::convertible_to<bool>;
 };
 
+// Whether a HashMapHash of the user's is called for a key.
+template <class K>
+constexpr bool RunsUsersCode();
+
+template <class... Field>
+constexpr bool RunUsersCode(TypeList<Field...>) {
+  return (RunsUsersCode<Field>() || ...);
+}
+
+template <class K>
+constexpr bool RunsUsersCode() {
+  if constexpr (HasOwnHash<K>) {
+    return true;
+  } else if constexpr (Described<K> || SharedScalar<K>) {
+    return false;
+  } else if constexpr (requires { typename ElementOf<K>::Type; }) {
+    return RunsUsersCode<typename ElementOf<K>::Type>();
+  } else {
+    return RunUsersCode(FieldTypes<K>());
+  }
+}
+
 // The 128 bits of a product, folded.
 inline uint64_t Fold(uint64_t left, uint64_t right) {
   __extension__ using Wide = unsigned __int128;

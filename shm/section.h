@@ -111,11 +111,7 @@ class Section final {
     Names(lock);
     const size_t padded = Padded(bytes);
     const uint64_t trailer = Trailer::Of(RecordKind::kBytes, bytes, OffsetOf(object));
-    if (bytes < kInlineBytes) {
-      std::memcpy(journal_, object, bytes);
-    } else {
-      Copy(journal_, object, bytes);
-    }
+    Copy(journal_, object, bytes);
     std::memcpy(journal_ + padded, &trailer, sizeof(trailer));
     Begin(1, padded + sizeof(trailer));
   }
@@ -176,9 +172,13 @@ class Section final {
       slot_.locks[0].store(offset, std::memory_order_relaxed);
     }
   }
-  // Left to libc, which knows how wide this processor's stores can be. But from some 2 KiB on it may take an instruction that copies any
-  // number of bytes and takes as long to begin as to copy a kibibyte: what the nearest cache holds is handed to it in pieces.
+  // Not so few bytes are left to libc, which knows how wide this processor's stores can be. But from some 2 KiB on it may take an instruction
+  // that copies any number of bytes and takes as long to begin as to copy a kibibyte: what the nearest cache holds is handed to it in pieces.
   static void Copy(std::byte* to, const void* from, size_t bytes) {
+    if (__builtin_constant_p(bytes) && bytes < kInlineBytes) {
+      std::memcpy(to, from, bytes);
+      return;
+    }
     asm("" : "+r"(bytes));
     if (__builtin_expect(bytes - kCopiedAtOnce - 1 < kCopiedInPieces - kCopiedAtOnce, 0))
       return CopyInPieces(to, from, bytes);

@@ -24,7 +24,7 @@ namespace shoal::bench {
 //   Send(message)   `bytes` of them
 //   Recv(message)   the same
 
-// In messages. Of large ones so few that what is copied in is still in a cache when it is copied out.
+// In messages. Of those of a mebibyte so few that what is copied in is still in a cache when it is copied out.
 constexpr size_t ChannelCapacity(size_t bytes) { return bytes <= 4096 ? 1024 : bytes <= size_t{64} << 10 ? 64 : 4; }
 
 // Two pipe(2)s.

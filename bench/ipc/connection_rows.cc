@@ -418,7 +418,7 @@ absl::StatusOr<std::vector<Row>> ConnectionRows(const Settings& settings) {
   works.push_back(StreamOf<size_t{64} << 10>(settings, python, 5'000, 2'000));
   works.push_back(StreamOf<size_t{1} << 20>(settings, python, 300, 200));
   works.push_back(TextsOf(size_t{1} << 20, settings.Items(1000), settings.Items(300)));
-  works.push_back(TextsOf(size_t{64} << 20, settings.Items(100), settings.Items(10)));
+  works.push_back(TextsOf(size_t{64} << 20, settings.Items(100), settings.Items(30)));
   AddRoundTrips<64>(settings, python, 40'000, works);
   AddRoundTrips<8>(settings, python, 40'000, works);
   AddRoundTrips<1024>(settings, python, 20'000, works);

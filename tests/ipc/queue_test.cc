@@ -1,15 +1,9 @@
-// Queue in all worlds: what is put is taken, once, in order; sleepers are woken; the end is an end; what cannot be is a status.
+// Queue in all worlds: what is put is taken, once, in order; sleepers are woken; the end is an end.
 
-#include "shoal/ipc/joinable_queue.h"
 #include "shoal/ipc/queue.h"
 
-#include <sched.h>
-
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <set>
@@ -19,13 +13,8 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "shoal/ipc/wait.h"
-#include "shoal/shm/atomic.h"
-#include "shoal/shm/mutex.h"
 #include "shoal/shm/segment.h"
-#include "shoal/sync/status.h"
 #include "shoal/tests/ipc/queue_world.h"
 #include "shoal/tests/worlds/worlds.h"
 
@@ -44,21 +33,15 @@ struct Request {
 
 namespace {
 
-using testing::HasSubstr;
 using tests::Party;
+using tests::QueueOf;
 using tests::QueueWorld;
 using tests::World;
 
 Job MakeJob(int producer, int number) {
-  return {.producer = producer, .number = number, .check = static_cast<uint64_t>(producer) * 1'000'003 + static_cast<uint64_t>(number)};
-}
-
-template <class T>
-QueueWorld<Queue<T>> WorldOf(World world, QueueOptions options) {
-  return QueueWorld<Queue<T>>(world, [options](const Segment& segment) mutable {
-    options.segment = &segment;
-    return Queue<T>::Create(options);
-  });
+  return {.producer = producer,
+          .number = number,
+          .check = static_cast<uint64_t>(producer) * 1'000'003 + static_cast<uint64_t>(number)};
 }
 
 class QueueWorlds : public testing::TestWithParam<World> {};
@@ -69,7 +52,7 @@ INSTANTIATE_TEST_SUITE_P(All, QueueWorlds, testing::ValuesIn(tests::kAllWorlds),
 TEST_P(QueueWorlds, WhatIsPutIsTakenOnceAndInOrder) {
   constexpr int kEach = 2000;
   for (const size_t capacity : {1, 2, 3, 100}) {
-    auto world = WorldOf<Job>(GetParam(), {.capacity = capacity});
+    auto world = QueueOf<Job>(GetParam(), {.capacity = capacity});
     std::vector<Party> producers;
     for (int i = 0; i < 2; ++i) {
       producers.push_back(world.Start(i, [](Queue<Job>& queue, int number) {
@@ -104,7 +87,7 @@ TEST_P(QueueWorlds, WhatIsPutIsTakenOnceAndInOrder) {
 }
 
 TEST_P(QueueWorlds, AFullQueueMakesPuttersSleepUntilThereIsRoom) {
-  auto world = WorldOf<int>(GetParam(), {.capacity = 2});
+  auto world = QueueOf<int>(GetParam(), {.capacity = 2});
   EXPECT_TRUE(world->Put(1).ok());
   EXPECT_FALSE(world->full());
   EXPECT_TRUE(world->Put(2).ok());
@@ -130,7 +113,7 @@ TEST_P(QueueWorlds, AFullQueueMakesPuttersSleepUntilThereIsRoom) {
 // Somebody waits for a free cell, and behind him somebody for room only: room is for the latter.
 TEST_P(QueueWorlds, RoomIsToldToWhoCanUseIt) {
   constexpr int kCells = 33;
-  auto world = WorldOf<int>(GetParam(), {.capacity = 1});
+  auto world = QueueOf<int>(GetParam(), {.capacity = 1});
   Party hoarder = world.Start(0, [&world](Queue<int>& queue, int) {
     std::vector<Loaned<int>> loans;
     for (int i = 0; i < kCells - 1; ++i) loans.push_back(queue.Loan(absl::ZeroDuration()).value());
@@ -160,7 +143,7 @@ TEST_P(QueueWorlds, RoomIsToldToWhoCanUseIt) {
 }
 
 TEST_P(QueueWorlds, AnEmptyQueueMakesGettersSleepUntilSomethingIsPut) {
-  auto world = WorldOf<int>(GetParam(), {.capacity = 8});
+  auto world = QueueOf<int>(GetParam(), {.capacity = 8});
   EXPECT_FALSE(world->TryGet().has_value());
   EXPECT_TRUE(absl::IsDeadlineExceeded(world->Get(absl::Microseconds(200)).status()));
   EXPECT_TRUE(absl::IsDeadlineExceeded(world->Get(-absl::Seconds(1)).status()));
@@ -179,7 +162,7 @@ TEST_P(QueueWorlds, AnEmptyQueueMakesGettersSleepUntilSomethingIsPut) {
 }
 
 TEST_P(QueueWorlds, CloseWakesEverybodyAndWhatWasPutCanBeTaken) {
-  auto world = WorldOf<std::string>(GetParam(), {.capacity = 1});
+  auto world = QueueOf<std::string>(GetParam(), {.capacity = 1});
   Party getter = world.Start(0, [](Queue<std::string>& queue, int) {
     EXPECT_TRUE(queue.Get().ok());
     const auto none = queue.Get();
@@ -192,7 +175,7 @@ TEST_P(QueueWorlds, CloseWakesEverybodyAndWhatWasPutCanBeTaken) {
   world->Close();
   getter.Join();
 
-  auto full = WorldOf<std::string>(GetParam(), {.capacity = 1});
+  auto full = QueueOf<std::string>(GetParam(), {.capacity = 1});
   EXPECT_TRUE(full->Put("kept").ok());
   Party putter = full.Start(0, [](Queue<std::string>& queue, int) {
     const absl::Status status = queue.Put("too late");
@@ -212,7 +195,7 @@ TEST_P(QueueWorlds, CloseWakesEverybodyAndWhatWasPutCanBeTaken) {
 
 // What a message is made of comes out as it went in, whether it fits a cell or not; and takes no memory afterwards.
 TEST_P(QueueWorlds, LargeAndSmallMessages) {
-  auto world = WorldOf<std::vector<std::string>>(GetParam(), {.capacity = 4});
+  auto world = QueueOf<std::vector<std::string>>(GetParam(), {.capacity = 4});
   Party echo = world.Start(1, [](Queue<std::vector<std::string>>& queue, int) {
     for (;;) {
       auto value = queue.Get();
@@ -230,7 +213,7 @@ TEST_P(QueueWorlds, LargeAndSmallMessages) {
 }
 
 TEST_P(QueueWorlds, ManyAtOnce) {
-  auto world = WorldOf<int>(GetParam(), {.capacity = 10});
+  auto world = QueueOf<int>(GetParam(), {.capacity = 10});
   std::vector<int> numbers(1000);
   for (int i = 0; i < 1000; ++i) numbers[static_cast<size_t>(i)] = i;
   Party putter = world.Start(1, [&numbers](Queue<int>& queue, int) {
@@ -251,7 +234,7 @@ TEST_P(QueueWorlds, ManyAtOnce) {
 
 // A request with a queue in it for the answer.
 TEST_P(QueueWorlds, AQueueTravelsInAMessage) {
-  auto world = WorldOf<Request>(GetParam(), {.capacity = 4});
+  auto world = QueueOf<Request>(GetParam(), {.capacity = 4});
   Party server = world.Start(1, [](Queue<Request>& queue, int) {
     auto request = queue.Get();
     ASSERT_TRUE(request.ok()) << request.status();
@@ -270,7 +253,7 @@ TEST_P(QueueWorlds, AQueueTravelsInAMessage) {
 }
 
 TEST_P(QueueWorlds, InPlace) {
-  auto world = WorldOf<Job>(GetParam(), {.capacity = 2});
+  auto world = QueueOf<Job>(GetParam(), {.capacity = 2});
   Party reader = world.Start(1, [](Queue<Job>& queue, int) {
     for (int i = 0; i < 100; ++i) {
       auto received = queue.Receive();
@@ -295,316 +278,5 @@ TEST_P(QueueWorlds, InPlace) {
   { const auto given_up = world->Loan(); }
   EXPECT_TRUE(world->empty());
 }
-
-// ---- with acknowledge -----------------------------------------------------------------------------------------------------------
-
-TEST_P(QueueWorlds, WhatIsNotDoneTakesItsPlace) {
-  auto world = WorldOf<int>(GetParam(), {.capacity = 2, .acknowledge = true});
-  EXPECT_TRUE(world->TryPut(1) && world->TryPut(2));
-  EXPECT_FALSE(world->TryPut(3));
-  EXPECT_EQ(*world->Get(), 1);
-  EXPECT_FALSE(world->TryPut(3));
-  EXPECT_TRUE(world->full());
-  EXPECT_EQ(world->size(), 1u);
-  Party putter = world.Start(0, [](Queue<int>& queue, int) { EXPECT_TRUE(queue.Put(3).ok()); });
-  putter.AwaitAsleep();
-  EXPECT_TRUE(world->Done().ok());
-  EXPECT_TRUE(absl::IsFailedPrecondition(world->Done()));
-  putter.Join();
-  EXPECT_EQ(*world->Get(), 2);
-  EXPECT_EQ(*world->Get(), 3);
-  EXPECT_TRUE(world->Done().ok() && world->Done().ok());
-}
-
-TEST_P(QueueWorlds, WhatIsGivenBackComesAgainBeforeWhatIsNewer) {
-  auto world = WorldOf<std::string>(GetParam(), {.capacity = 8, .acknowledge = true});
-  for (const char* text : {"a", "b", "c"}) EXPECT_TRUE(world->Put(text).ok());
-  {
-    auto first = world->Receive();
-    auto second = world->Receive();
-    ASSERT_TRUE(first.ok() && second.ok());
-    EXPECT_EQ(**second, "b");
-  }
-  Party other = world.Start(1, [](Queue<std::string>& queue, int) {
-    for (const char* text : {"a", "b", "c"}) {
-      auto again = queue.Receive();
-      ASSERT_TRUE(again.ok()) << again.status();
-      EXPECT_EQ(**again, text);
-      EXPECT_EQ(again->redelivered(), **again != "c");
-      EXPECT_TRUE(again->Done().ok());
-    }
-  });
-  other.Join();
-  EXPECT_TRUE(world->empty());
-}
-
-// ---- waiting ---------------------------------------------------------------------------------------------------------------------
-
-// Makes `queue`, of which nothing has been put, one of which so much has been put and taken.
-template <class T>
-void BeginAt(const Queue<T>& queue, const Segment& segment, uint64_t position, uint64_t order) {
-  auto* const ring = reinterpret_cast<std::byte*>(queue.shared().get());
-  const uint64_t block = *reinterpret_cast<const uint64_t*>(ring);
-  auto* const entries = segment.At<uint64_t>(block);
-  for (uint64_t i = 0; i < order; ++i) entries[i] = (position / order - 1) << 20;
-  std::memcpy(ring + 64, &position, sizeof(position));
-  std::memcpy(ring + 192, &position, sizeof(position));
-}
-
-TEST(QueueTest, WhatIsGivenBackWhereThePositionsOfCellsWrapIsStillInOrder) {
-  constexpr uint64_t kOrder = 16;  // places for a capacity of 8
-  auto segment = Segment::Create().value();
-  auto queue = Queue<int>::Create({.segment = &segment, .capacity = 8, .acknowledge = true}).value();
-  BeginAt(queue, segment, (uint64_t{1} << 41) - kOrder, kOrder);
-  for (int i = 0; i < 12; ++i) {
-    ASSERT_TRUE(queue.Put(i).ok());
-    ASSERT_EQ(queue.Get().value(), i);
-    ASSERT_TRUE(queue.Done().ok());
-  }
-  for (int i = 0; i < 8; ++i) ASSERT_TRUE(queue.Put(i, absl::ZeroDuration()).ok());
-  EXPECT_TRUE(queue.full());
-  EXPECT_EQ(queue.size(), 8u);
-  {
-    std::vector<Received<int>> all;
-    for (int i = 0; i < 8; ++i) {
-      all.push_back(queue.Receive(absl::ZeroDuration()).value());
-      ASSERT_EQ(*all.back(), i);
-    }
-  }
-  EXPECT_EQ(queue.size(), 8u);
-  for (int i = 0; i < 8; ++i) {
-    ASSERT_EQ(queue.Get(absl::ZeroDuration()).value(), i);
-    ASSERT_TRUE(queue.Done().ok());
-  }
-  for (int i = 0; i < 40; ++i) {
-    ASSERT_TRUE(queue.Put(i, absl::ZeroDuration()).ok());
-    ASSERT_EQ(queue.Get(absl::ZeroDuration()).value(), i);
-    ASSERT_TRUE(queue.Done().ok());
-  }
-}
-
-TEST_P(QueueWorlds, WaitSaysWhichIsReadyAndTakesNothing) {
-  auto world = WorldOf<int>(GetParam(), {.capacity = 4});
-  auto other = Queue<int>::Create({.segment = &world.segment(), .capacity = 4});
-  ASSERT_TRUE(other.ok());
-  EXPECT_TRUE(Wait({*other, *world}, absl::ZeroDuration())->empty());
-  Party putter = world.Start(1, [&world](Queue<int>& queue, int) {
-    tests::Await([&] { return world.counter(0) == 1; });
-    EXPECT_TRUE(queue.Put(1).ok());
-  });
-  // A getter sleeps beside, in another process: who only waits must not swallow its wake.
-  Party getter = world.Start(0, [](Queue<int>& queue, int) { EXPECT_TRUE(queue.Get().ok()); });
-  getter.AwaitAsleep();
-  world.counter(0) = 1;
-  putter.Join();
-  getter.Join();
-  EXPECT_TRUE(world->Put(2).ok());
-  const auto ready = Wait({*other, *world});
-  ASSERT_TRUE(ready.ok()) << ready.status();
-  EXPECT_EQ(*ready, std::vector<size_t>{1});
-  EXPECT_EQ(world->size(), 1u);
-  const auto fd = world->fd();
-  ASSERT_TRUE(fd.ok()) << fd.status();
-  EXPECT_EQ(*Wait({*fd, *other}), std::vector<size_t>{0});
-  EXPECT_EQ(*world->Get(), 2);
-  EXPECT_TRUE(Wait({*fd, *other}, absl::ZeroDuration())->empty());
-  world->Close();
-  EXPECT_EQ(*Wait({*other, *world}), std::vector<size_t>{1});
-}
-
-// How often the thread has gone to sleep so far.
-int64_t SleepsOf(pid_t tid) {
-  std::ifstream status("/proc/" + std::to_string(tid) + "/status");
-  for (std::string word; status >> word;) {
-    int64_t count = 0;
-    if (word == "voluntary_ctxt_switches:" && status >> count) return count;
-  }
-  return -1;
-}
-
-// What wakes all who wait, and brings nothing, is over at once: they do not wake each other again and again.
-TEST(QueueWaitTest, TwoWhoWaitForNothingComeToRest) {
-  auto world = WorldOf<int>(World::kProcesses, {.capacity = 4});
-  const auto wait = [](Queue<int>& queue, int) { EXPECT_EQ(Wait({queue})->size(), 1u); };
-  Party first = world.Start(0, wait);
-  Party second = world.Start(1, wait);
-  first.AwaitAsleep();
-  second.AwaitAsleep();
-  const auto sleeps = [&] { return SleepsOf(first.tid()) + SleepsOf(second.tid()); };
-  const int64_t before = sleeps();
-  constexpr int kNewcomers = 100;  // a participant comes and goes: everybody looks, a few times
-  for (int i = 0; i < kNewcomers; ++i) world.Start(2, [](Queue<int>&, int) {}).Join();
-  tests::Await([&] {
-    const int64_t now = sleeps();
-    for (int i = 0; i < 2000; ++i) sched_yield();
-    return sleeps() == now;
-  });
-  EXPECT_LE(sleeps() - before, kNewcomers * 2 * 8);
-  EXPECT_TRUE(world->Put(1).ok());
-  first.Join();
-  second.Join();
-}
-
-// Another process takes what the descriptor told of: whoever looks and finds nothing is not told again.
-TEST(QueueWaitTest, ADescriptorIsQuietAfterALookInVain) {
-  auto world = WorldOf<int>(World::kProcesses, {.capacity = 4});
-  const auto fd = world->fd();
-  ASSERT_TRUE(fd.ok()) << fd.status();
-  EXPECT_TRUE(world->Put(1).ok());
-  EXPECT_EQ(*Wait({*fd}), std::vector<size_t>{0});
-  Party other = world.Start(1, [](Queue<int>& queue, int) { EXPECT_EQ(*queue.Get(), 1); });
-  other.Join();
-  EXPECT_FALSE(world->TryGet().has_value());
-  EXPECT_TRUE(Wait({*fd}, absl::ZeroDuration())->empty());
-  EXPECT_TRUE(world->Put(2).ok());
-  EXPECT_EQ(*Wait({*fd}), std::vector<size_t>{0});
-}
-
-// ---- misuse ---------------------------------------------------------------------------------------------------------------------
-
-TEST(QueueTest, ATimeoutSaysWhatWasWaitedFor) {
-  auto segment = Segment::Create({.limit_bytes = size_t{4} << 20}).value();
-  for (const bool acknowledge : {false, true}) {
-    auto queue = Queue<int>::Create({.segment = &segment, .capacity = 1, .acknowledge = acknowledge}).value();
-    EXPECT_EQ(queue.Get(absl::ZeroDuration()).status().message(), "nothing came into the queue in time");
-    ASSERT_TRUE(queue.Put(1).ok());
-    EXPECT_EQ(queue.Put(2, absl::ZeroDuration()).message(), "the queue had no room for this message in time");
-  }
-  auto tasks = JoinableQueue<int>::Create({.segment = &segment, .capacity = 1}).value();
-  ASSERT_TRUE(tasks.Put(1).ok());
-  EXPECT_EQ(tasks.Join(absl::ZeroDuration()).message(), "not all that was put into the queue was done in time");
-}
-
-TEST(QueueTest, WhatCannotBeIsAStatus) {
-  auto segment = Segment::Create();
-  ASSERT_TRUE(segment.ok());
-  const auto none = Queue<int>::Create({.segment = &*segment, .capacity = 0});
-  EXPECT_TRUE(absl::IsInvalidArgument(none.status()));
-  EXPECT_TRUE(MadeByShoal(none.status()));
-  EXPECT_TRUE(absl::IsInvalidArgument(Queue<int>::Create({.segment = &*segment, .capacity = 2'000'000}).status()));
-  EXPECT_TRUE(absl::IsResourceExhausted(
-      Queue<std::array<char, 1000>>::Create({.segment = &*segment, .capacity = 1'000'000}).status()));
-
-  Queue<int> empty;
-  EXPECT_FALSE(empty);
-  EXPECT_TRUE(absl::IsFailedPrecondition(empty.Put(1)));
-  EXPECT_TRUE(absl::IsFailedPrecondition(empty.Get().status()));
-  EXPECT_TRUE(absl::IsFailedPrecondition(empty.PublishAs("x")));
-  EXPECT_EQ(empty.size(), 0u);
-  empty.Close();
-
-  auto text = Queue<std::string>::Create({.segment = &*segment, .capacity = 4, .max_message_bytes = 100});
-  ASSERT_TRUE(text.ok());
-  EXPECT_TRUE(text->Put(std::string(100, 'x')).ok());
-  const absl::Status large = text->Put(std::string(101, 'x'));
-  EXPECT_TRUE(absl::IsResourceExhausted(large));
-  EXPECT_THAT(large.message(), HasSubstr("101"));
-  EXPECT_EQ(text->size(), 1u);
-  EXPECT_TRUE(absl::IsFailedPrecondition(text->Done()));
-}
-
-TEST(QueueTest, AHandleOfAnotherSegmentIsRefusedAndNothingIsPut) {
-  auto here = Segment::Create();
-  auto there = Segment::Create();
-  ASSERT_TRUE(here.ok() && there.ok());
-  auto queue = Queue<Shared<Atomic<int>>>::Create({.segment = &*here, .capacity = 4});
-  auto foreign = there->New<Atomic<int>>(1);
-  auto own = here->New<Atomic<int>>(2);
-  ASSERT_TRUE(queue.ok() && foreign.ok() && own.ok());
-  EXPECT_TRUE(absl::IsFailedPrecondition(queue->Put(*foreign)));
-  EXPECT_TRUE(queue->empty());
-  EXPECT_TRUE(queue->Put(*own).ok());
-  EXPECT_EQ((*queue->Get())->load(), 2);
-}
-
-struct JobElsewhere {
-  int32_t producer = 0;
-  int64_t number = 0;
-  uint64_t check = 0;
-};
-
-TEST(QueueTest, AnotherElementTypeIsRefusedFieldByField) {
-  auto segment = Segment::Create();
-  ASSERT_TRUE(segment.ok());
-  auto queue = Queue<Job>::Create({.segment = &*segment});
-  ASSERT_TRUE(queue.ok() && queue->PublishAs("jobs").ok());
-  EXPECT_TRUE(Queue<Job>::Find(*segment, "jobs").ok());
-  const auto other = Queue<JobElsewhere>::Find(*segment, "jobs");
-  EXPECT_TRUE(absl::IsFailedPrecondition(other.status()));
-  EXPECT_THAT(other.status().message(), HasSubstr("field 2"));
-  EXPECT_TRUE(absl::IsFailedPrecondition(Queue<std::string>::Find(*segment, "jobs").status()));
-  auto map = Queue<std::map<std::string, int>>::Create({.segment = &*segment});
-  ASSERT_TRUE(map.ok() && segment->Publish("map", map->shared()).ok());
-  const auto longs = Queue<std::map<std::string, int64_t>>::Find(*segment, "map");
-  EXPECT_TRUE(absl::IsFailedPrecondition(longs.status()));
-  EXPECT_TRUE(absl::IsNotFound(Queue<Job>::Find(*segment, "none").status()));
-}
-
-struct Board {
-  Queue<int> numbers;
-};
-
-TEST(QueueTest, AHandleLiesInWhatAMutexGuards) {
-  auto segment = Segment::Create();
-  ASSERT_TRUE(segment.ok());
-  auto board = segment->New<Mutex<Board>>();
-  ASSERT_TRUE(board.ok()) << board.status();
-  {
-    auto queue = Queue<int>::Create({.segment = &*segment, .capacity = 4});
-    ASSERT_TRUE(queue.ok());
-    ASSERT_TRUE(queue->Put(7).ok());
-    auto guard = (*board)->Lock();
-    ASSERT_TRUE(guard.ok());
-    (*guard)->numbers = *queue;
-  }
-  Queue<int> copy;
-  {
-    auto guard = (*board)->Lock();
-    ASSERT_TRUE(guard.ok());
-    EXPECT_TRUE(absl::IsFailedPrecondition((*guard)->numbers.Get(absl::ZeroDuration()).status()));
-    copy = (*guard)->numbers;
-  }
-  EXPECT_EQ(*copy.Get(), 7);
-}
-
-// A queue takes its messages with it, and what they hold.
-TEST(QueueTest, NothingIsLeftOfAQueueThatNobodyHolds) {
-  auto segment = Segment::Create();
-  ASSERT_TRUE(segment.ok());
-  const auto once = [&] {
-    auto queue = Queue<Request>::Create({.segment = &*segment, .capacity = 100});
-    auto inner = Queue<int>::Create({.segment = &*segment, .capacity = 1});
-    ASSERT_TRUE(queue.ok() && inner.ok());
-    for (int i = 0; i < 90; ++i) {
-      ASSERT_TRUE(queue->Put({.what = std::string(static_cast<size_t>(i) * 100, 'x'), .numbers = {}, .reply = *inner}).ok());
-    }
-  };
-  once();
-  const size_t before = segment->used_bytes();
-  once();
-  EXPECT_EQ(segment->used_bytes(), before);
-}
-
-TEST(QueueTest, APlainValueLargerThanACellIsBuiltInPlaceToo) {
-  struct Frame {
-    std::array<uint32_t, 100'000> pixels = {};
-  };
-  auto segment = Segment::Create();
-  ASSERT_TRUE(segment.ok());
-  auto queue = Queue<Frame>::Create({.segment = &*segment, .capacity = 4});
-  ASSERT_TRUE(queue.ok());
-  const size_t before = segment->used_bytes();
-  for (int i = 0; i < 3; ++i) {
-    auto loan = queue->Loan();
-    ASSERT_TRUE(loan.ok()) << loan.status();
-    (*loan)->pixels[99'999] = 7;
-    ASSERT_TRUE(loan->Publish().ok());
-    auto received = queue->Receive();
-    ASSERT_TRUE(received.ok()) << received.status();
-    EXPECT_EQ((*received)->pixels[99'999], 7u);
-  }
-  EXPECT_EQ(segment->used_bytes(), before);
-}
-
 }  // namespace
 }  // namespace shoal

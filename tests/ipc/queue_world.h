@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "shoal/ipc/queue.h"
 #include "shoal/shm/attachment.h"
 #include "shoal/shm/segment.h"
 #include "shoal/shm/unique_fd.h"
@@ -84,6 +85,15 @@ class QueueWorld {
   Q queue_;
   size_t counters_ = 0;
 };
+
+// One with a Queue of these options.
+template <class T>
+QueueWorld<Queue<T>> QueueOf(World world, QueueOptions options) {
+  return QueueWorld<Queue<T>>(world, [options](const Segment& segment) mutable {
+    options.segment = &segment;
+    return Queue<T>::Create(options);
+  });
+}
 
 }  // namespace shoal::tests
 

@@ -60,7 +60,8 @@ TEST_F(ReceiveIntoTest, WhatIsEncodedReplacesWhatWasThere) {
 
 TEST_F(ReceiveIntoTest, APlainValueToo) {
   auto [near, far] = Pipe<int>({.segment = &segment_}).value();
-  int number = 1;
+  int number;  // is not looked at
+  EXPECT_TRUE(absl::IsDeadlineExceeded(far.RecvInto(number, absl::ZeroDuration())));
   ASSERT_TRUE(near.Send(2).ok());
   ASSERT_TRUE(far.RecvInto(number).ok());
   EXPECT_EQ(number, 2);
@@ -76,6 +77,24 @@ TEST_F(ReceiveIntoTest, NoMessageLeavesTheValue) {
   EXPECT_TRUE(absl::IsFailedPrecondition(Connection<std::string>().RecvInto(text)));
   EXPECT_EQ(text, "as it was, and long enough to have memory of its own");
   EXPECT_EQ(text.data(), memory);
+}
+
+struct Reply {
+  std::string text;
+  Connection<Reply> end;
+};
+
+// What it is received into may have the very end that it comes from.
+TEST_F(ReceiveIntoTest, AMessageTakesThePlaceOfItsOwnEnd) {
+  auto [near, far] = Pipe<Reply>({.segment = &segment_}).value();
+  auto [next, of_next] = Pipe<Reply>({.segment = &segment_}).value();
+  Reply reply = {.text = "first", .end = std::move(far)};
+  ASSERT_TRUE(near.Send({.text = "second", .end = std::move(next)}).ok());
+  ASSERT_TRUE(reply.end.RecvInto(reply).ok());
+  EXPECT_EQ(reply.text, "second");
+  ASSERT_TRUE(of_next.Send({.text = "third", .end = {}}).ok());
+  EXPECT_EQ(reply.end.Recv().value().text, "third");
+  EXPECT_TRUE(absl::IsFailedPrecondition(near.Send({.text = "to nobody", .end = {}})));
 }
 
 // The end that was there is closed, as if it had been assigned to.
