@@ -88,11 +88,7 @@ class HashMap final {
 
   // The value, or null: there is none.
   __attribute__((always_inline)) const V* Find(KeyView key) const {
-    const uint64_t hash = Key::Hash(key);
-    shm_internal::UncheckedTable table;
-    if (__builtin_expect(!core_.LookInLoop(kShape, table), 0)) return FindElsewhere(hash, key);
-    std::byte* const slot = FindKey(table, hash, key);
-    return slot == nullptr ? nullptr : ValueIn(slot);
+    return FindInGroups(core_.LookInLoop(kShape), Key::Hash(key), key);
   }
   bool Contains(KeyView key) const { return Find(key) != nullptr; }
 
@@ -166,7 +162,7 @@ class HashMap final {
   };
   template <class IsOurs>
   static Place FindSlot(const Table& table, uint64_t hash, KeyView key, const IsOurs& is_ours);
-  static std::byte* FindKey(const shm_internal::UncheckedTable& table, uint64_t hash, KeyView key);
+  const V* FindInGroups(const shm_internal::UncheckedTable& table, uint64_t hash, KeyView key) const;
   // Find where the table has less than a group, or there is none, or its header makes no sense.
   const V* FindInFew(uint64_t hash, KeyView key) const;
   // The same, and pure, so that a loop may read the header in front of it; but a HashMapHash may throw, and change what it likes.

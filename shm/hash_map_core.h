@@ -117,17 +117,16 @@ struct HashTable {
 // looked at. The mask is a power of two, less 1: each step of a search leads to another group, and in the end out of the segment.
 struct UncheckedTable {
   uintptr_t segment;
-  size_t segment_bytes;  // so many as a group has, or more
-  size_t first;          // where in the segment
+  size_t segment_bytes;
+  size_t first;  // where in the segment
+  size_t end;    // where in the segment no group may begin; 0: it is no such table, or makes no sense
   size_t group_mask;
 
-  // False: it is not in the segment, or not aligned.
+  // False: ask HashMapCore::Read.
   __attribute__((always_inline)) bool Group(const SlotShape& shape, size_t index, std::byte*& group) const {
     const size_t at = first + index * shape.GroupBytes();
     group = reinterpret_cast<std::byte*>(segment + at);
-    // Two comparisons in one: the low bits of what is not aligned make it large. A segment begins at a page.
-    const int unaligned_bits = std::countr_zero(shape.BlockAlignment());
-    return std::rotr(at, unaligned_bits) <= (segment_bytes - shape.GroupBytes()) >> unaligned_bits;
+    return at < end;
   }
   bool Covers(const void* address, size_t bytes) const { return AddressRange{segment, segment_bytes}(address, bytes); }
 };
@@ -175,18 +174,23 @@ struct HashMapCore {
            is_ours(block, shape.TableBytes(slots));
   }
 
-  // The same for whoever looks for one key. False: the table has less than a group, or the header makes no sense. Nothing here keeps a
-  // compiler from doing it once, in front of a loop, and what compilers make of it reads each word once; docs/decisions has figures.
-  __attribute__((always_inline)) bool LookInLoop(const SlotShape& shape, UncheckedTable& table_seen) const {
+  // The same for whoever looks for one key. Nothing here keeps a compiler from doing it once, in front of a loop, and what compilers make of
+  // it reads each word once; docs/decisions has figures.
+  __attribute__((always_inline)) UncheckedTable LookInLoop(const SlotShape& shape) const {
     const PackedRange packed = PackedSegmentAround(this);
     const auto segment = static_cast<uintptr_t>(packed);
     const auto segment_bytes = static_cast<size_t>(packed >> 64);
     const size_t slots = capacity;
-    table_seen = {.segment = segment,
-                  .segment_bytes = segment_bytes,
-                  .first = reinterpret_cast<uintptr_t>(Follow(table)) + shape.GroupsAt() - segment,
-                  .group_mask = slots / SlotShape::kGroupSlots - 1};
-    return (slots >= SlotShape::kGroupSlots) & ((slots & (slots - 1)) == 0) & (segment_bytes >= shape.GroupBytes());
+    const size_t first = reinterpret_cast<uintptr_t>(Follow(table)) + shape.GroupsAt() - segment;
+    bool usual = slots >= SlotShape::kGroupSlots;
+    usual &= (slots & (slots - 1)) == 0;
+    usual &= segment_bytes >= shape.GroupBytes();
+    usual &= first % shape.BlockAlignment() == 0;  // a segment begins at a page
+    return {.segment = segment,
+            .segment_bytes = segment_bytes,
+            .first = first,
+            .end = (segment_bytes - shape.GroupBytes() + 1) & -static_cast<size_t>(usual),
+            .group_mask = slots / SlotShape::kGroupSlots - 1};
   }
 
   // Has the processor fetch the group where a search for `hash` will begin, while the caller does what comes before. What the header

@@ -102,19 +102,19 @@ typename HashMap<K, V>::Place HashMap<K, V>::FindSlot(const Table& table, uint64
 // The same for whoever only looks. Where memory is what takes the time, the more searches fit into the processor's window at once the
 // sooner all are done, so each instruction counts.
 template <class K, class V>
-__attribute__((always_inline)) inline std::byte* HashMap<K, V>::FindKey(const shm_internal::UncheckedTable& table,
-                                                                        uint64_t hash, KeyView key) {
+__attribute__((always_inline)) inline const V* HashMap<K, V>::FindInGroups(const shm_internal::UncheckedTable& table,
+                                                                           uint64_t hash, KeyView key) const {
   const auto is_ours = [&table](const void* at, size_t bytes) { return table.Covers(at, bytes); };
   const uint8_t control = shm_internal::ControlOf(hash);
   size_t at = hash >> 7 & table.group_mask;
   for (size_t step = 0; step <= table.group_mask;) {
     std::byte* group;
-    if (__builtin_expect(!table.Group(kShape, at, group), 0)) return nullptr;
+    if (__builtin_expect(!table.Group(kShape, at, group), 0)) return FindElsewhere(hash, key);
     FetchSlots(group);
     const ControlBytes bytes(group);
     for (uint32_t left = bytes.Matching(control); left != 0; left &= left - 1) {
       std::byte* const slot = PlaceAt(group, std::countr_zero(left), /*free=*/false).slot;
-      if (__builtin_expect(Key::Same(*KeyIn(slot), key, is_ours), 1)) return slot;
+      if (__builtin_expect(Key::Same(*KeyIn(slot), key, is_ours), 1)) return ValueIn(slot);
     }
     if (__builtin_expect(bytes.Empty() != 0, 1)) return nullptr;
     at = (at + ++step) & table.group_mask;
