@@ -60,12 +60,16 @@ class Scene {
       RestUnparked();
     }
     if (CountAsleep() != 0) outcome_.hang = true;
+    bool another_experiment = false;
     for (Other& other : others_) {
       other.party.KillAndReap();
       Look(other.name, other.party);
+      another_experiment |= other.party.died_of_breakpoint();
     }
     others_.clear();
     if (!outcome_.hang) Judge();
+    // Who was to pause has died, and has taken along what it had.
+    if (another_experiment && outcome_.verdict == Verdict::kLost) outcome_.verdict = Verdict::kFine;
     return std::move(outcome_);
   }
 

@@ -117,6 +117,8 @@ int Party::fatal_signal_or_0() const {
   return signal != SIGKILL && signal != SIGTRAP ? signal : 0;
 }
 
+bool Party::died_of_breakpoint() const { return ended_ && WIFSIGNALED(status_) && WTERMSIG(status_) == SIGTRAP; }
+
 void Party::Poll() {
   if (ended_) return;
   int status = 0;

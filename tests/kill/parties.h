@@ -18,13 +18,14 @@ class Party {
   ~Party();  // REQUIRES: ended
 
   bool ended() const { return ended_; }
-  bool parked() const { return parked_; }  // stopped
+  bool parked() const { return parked_; }              // stopped
   bool asleep() const { return !ended_ && !parked_; }  // after AwaitRest
 
-  bool returned() const;        // it has ended by itself, with exit code 0
-  int exit_code_or_0() const;   // what it ended with, if it did by itself
-  bool was_killed() const;      // by SIGKILL, its own or the driver's
-  int fatal_signal_or_0() const;  // other than that: it crashed
+  bool returned() const;            // it has ended by itself, with exit code 0
+  int exit_code_or_0() const;       // what it ended with, if it did by itself
+  bool was_killed() const;          // by SIGKILL, its own or the driver's
+  int fatal_signal_or_0() const;    // other than that: it crashed
+  bool died_of_breakpoint() const;  // where all signals are blocked, one ends it instead of stopping it
 
   void Stop();
   void Continue();
