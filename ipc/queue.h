@@ -48,11 +48,11 @@ namespace shoal {
 // Crash safety:    a process that dies loses at most what it had not yet put, or had already taken; everybody else goes on at once. What
 //                  it had taken and not read to the end, or with `acknowledge` not done, is delivered again as soon as its death has
 //                  been noticed (by a keeper, or Segment::Reap), before what is newer, the oldest first. Only Receive says that it is:
-//                  Received::redelivered(); from Get, TryGet and GetMany it looks like any other. A
-//                  process that is stopped hides nothing that others have put; up to 32 may be stopped in a call or hold messages in place
-//                  without taking room (with `acknowledge`, each takes a place). Stopped is not dead, though: messages with memory or
-//                  handles of their own take short locks of the segment, and looking after the dead takes one, too; whoever is stopped in
-//                  these few instructions holds up those who need them.
+//                  Received::redelivered(); from Get, TryGet and GetMany it looks like any other. A process that is stopped hides nothing
+//                  that others have put; up to 32 may be stopped in a call or hold messages in place without taking room (with
+//                  `acknowledge`, each takes a place). Stopped is not dead, though: messages with memory or handles of their own take
+//                  short locks of the segment, and looking after the dead takes one, too; whoever is stopped in these few instructions
+//                  holds up those who need them.
 // Blocking:        Put sleeps while the queue is full, Get while it is empty; they look for some microseconds first. They are woken by
 //                  who takes or puts, by Close, or when a process dies. Not fair.
 // Order:           each process's messages are taken in the order in which its Put calls returned; all calls are linearizable, but that

@@ -355,7 +355,7 @@ TEST(ContainerExceptionsTest, AMapIsBuiltInAVector) {
   using V = Vector<HashMap<int, String>>;
   ContainerWorld<V> world;
   const auto describe = [](const V& v) { return std::to_string(v.size()); };
-  const Made<& MakePair> pairs = {.count = 9};
+  const Made<&MakePair> pairs = {.count = 9};
   EveryThrowLeavesItAsItWas(world, describe, [&](V& v) { return v.PushBack(pairs); });
 }
 

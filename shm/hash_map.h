@@ -165,7 +165,8 @@ class HashMap final {
   const V* FindInGroups(const shm_internal::UncheckedTable& table, uint64_t hash, KeyView key) const;
   // Find where the table has less than a group, or there is none, or its header makes no sense.
   const V* FindInFew(uint64_t hash, KeyView key) const;
-  // The same, and pure, so that a loop may read the header in front of it; but a HashMapHash may throw, and change what it likes.
+  // The same, and pure, so that a loop may read the header in front of it; but not where a HashMapHash is called, which may throw and change
+  // what it likes.
   __attribute__((noinline, pure)) const V* FindInFewPurely(uint64_t hash, KeyView key) const { return FindInFew(hash, key); }
   __attribute__((noinline)) const V* FindInFewFreely(uint64_t hash, KeyView key) const { return FindInFew(hash, key); }
   __attribute__((always_inline)) const V* FindElsewhere(uint64_t hash, KeyView key) const {
